@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `sightline`."""
+
+from pipeline.shell.cli import main
+
+main()

@@ -1,0 +1,158 @@
+"""An episode as the world reads it: an OCSF 1.5.0 Detection Finding. No I/O here."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from pipeline import __version__
+from pipeline.correlate import Change, Episode
+from pipeline.geo import Geo, Origin
+from pipeline.indicator import IP
+from pipeline.rule import Level
+
+CATEGORY_FINDINGS = 2
+CLASS_DETECTION_FINDING = 2004
+ANALYTIC_RULE = 1
+
+# activity_id 1 create, 2 update, 3 close; status_id 1 new, 2 in progress, 4 resolved
+_STAGE = {
+    Change.OPENED: (1, 1),
+    Change.UPDATED: (2, 2),
+    Change.CLOSED: (3, 4),
+    Change.MERGED: (3, 4),
+}
+_SEVERITY = {
+    Level.INFORMATIONAL: 1,
+    Level.LOW: 2,
+    Level.MEDIUM: 3,
+    Level.HIGH: 4,
+    Level.CRITICAL: 5,
+}
+# OCSF's observable types; 99 is "Other", which `type` then names.
+_OBSERVABLE_TYPE = {
+    "domain": 1,
+    "ip": 2,
+    "url": 6,
+    "md5": 8,
+    "sha1": 8,
+    "sha256": 8,
+    "user_agent": 16,
+    "cve": 18,
+    "credential": 19,
+}
+_OTHER = 99
+
+
+class Product(Struct, frozen=True):
+    name: str
+    vendor_name: str
+    version: str
+
+
+class AlertMetadata(Struct, frozen=True):
+    version: str
+    product: Product
+
+
+class Analytic(Struct, frozen=True):
+    """The rule."""
+
+    type_id: int
+    uid: str
+    name: str
+
+
+class FindingInfo(Struct, frozen=True):
+    """`uid` is the alert's id: the same after a crash and replay. Times in ms."""
+
+    uid: str
+    title: str
+    first_seen_time: int
+    last_seen_time: int
+    analytic: Analytic
+
+
+class AlertObservable(Struct, frozen=True, omit_defaults=True):
+    """The indicator: `name` is its type, `type` says it again where OCSF has no number for it."""
+
+    name: str
+    type_id: int
+    value: str
+    type: str | None = None
+
+
+class Unmapped(Struct, frozen=True):
+    """What OCSF has no place for. `origin` is of an `ip`; else null."""
+
+    countries: tuple[str, ...]
+    organisations: tuple[str, ...]
+    origin: Origin | None
+    merged_into: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Alert(Struct, frozen=True):
+    """One revision of an alert. `time` is its latest sighting, ms: event time, not the clock's."""
+
+    activity_id: int
+    category_uid: int
+    class_uid: int
+    type_uid: int
+    severity_id: int
+    status_id: int
+    time: int
+    message: str
+    metadata: AlertMetadata
+    finding_info: FindingInfo
+    observables: tuple[AlertObservable, ...]
+    unmapped: Unmapped
+
+
+_METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
+_encode = msgspec.json.Encoder().encode
+
+
+def alert(episode: Episode, geo: Geo) -> Alert:
+    """The finding that one revision of an episode is."""
+    rule = episode.rule
+    activity, status = _STAGE[episode.change]
+    kind = rule.indicator_type
+    number = _OBSERVABLE_TYPE.get(kind, _OTHER)
+    origin = geo.origin(episode.value) if kind == IP else None
+    merged_into = msgspec.UNSET if episode.merged_into is None else episode.merged_into
+    return Alert(
+        activity_id=activity,
+        category_uid=CATEGORY_FINDINGS,
+        class_uid=CLASS_DETECTION_FINDING,
+        type_uid=CLASS_DETECTION_FINDING * 100 + activity,
+        severity_id=_SEVERITY[rule.level],
+        status_id=status,
+        time=episode.last_seen,
+        message=_message(episode),
+        metadata=_METADATA,
+        finding_info=FindingInfo(
+            episode.id,
+            rule.title,
+            episode.first_seen,
+            episode.last_seen,
+            Analytic(ANALYTIC_RULE, rule.id, rule.title),
+        ),
+        observables=(
+            AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
+        ),
+        unmapped=Unmapped(episode.countries, episode.organisations, origin, merged_into),
+    )
+
+
+def _message(episode: Episode) -> str:
+    where = ", ".join(episode.countries)
+    if episode.change is Change.MERGED:
+        return f"merged into {episode.merged_into}"
+    count = len(episode.organisations)
+    by = f"{count} organisation{'s' if count != 1 else ''}"
+    return f"the same {episode.rule.indicator_type} seen by {by} in {where}"
+
+
+def encode(finding: Alert) -> bytes:
+    """The finding as JSON."""
+    return _encode(finding)

@@ -1,0 +1,244 @@
+"""The correlator's state on the wire: segments that are written often and joined at a restore.
+
+A segment holds the whole state of the indicators that changed since the one before. Reading
+every segment of a partition in order and joining them gives the state again; a newer record of
+an indicator joins the older (windows by OR), and its episodes stand for the older ones'. No
+segment needs to be complete or consistent with another: replaying the sightings since the
+committed offset repairs what is missing. No I/O here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.correlate import Correlator, LiveEpisode, Merger, Says, Track
+from pipeline.registry import Party
+from pipeline.rule import Rule
+from pipeline.sight import SourceState
+from pipeline.window import Window, pack_single, unpack_single
+
+
+class Singles(Struct, frozen=True, array_like=True, gc=False):
+    """Indicators seen by one party in one slice, in columns. `parties` number the segment's."""
+
+    values: list[str]
+    first_seen: list[int]
+    last_seen: list[int]
+    parties: list[int]
+
+
+class SavedEpisode(Struct, frozen=True, array_like=True):
+    rule: str
+    id: str
+    first: int
+    last: int
+    carried_first: int | None
+    carried_parties: list[int]
+    published: Says | None
+
+
+class SavedMerger(Struct, frozen=True, array_like=True):
+    rule: str
+    id: str
+    said: Says
+    into: str
+
+
+class SavedWindow(Struct, frozen=True, array_like=True):
+    """`seen`: by party, its bits, little-endian. `times`: slice, first, last (ms), flat."""
+
+    value: str
+    base: int
+    since: int
+    floor: int
+    seen: dict[int, bytes]
+    times: list[int]
+    episodes: list[SavedEpisode]
+    merged: list[SavedMerger]
+    """Episodes that went into others, and may not have been told to yet."""
+
+
+class SavedTrack(Struct, frozen=True, array_like=True):
+    kind: str
+    timespan_ms: int
+    singles: Singles
+    windows: list[SavedWindow]
+    gone: list[str]
+    """Evicted since they were last written. Holds once the checkpoint is sealed: an indicator is
+    evicted because the watermark has passed it, and that is known from the seal only."""
+
+
+class Segment(Struct, frozen=True, array_like=True):
+    """The state of some indicators."""
+
+    parties: list[Party]
+    tracks: list[SavedTrack]
+
+
+class Seal(Struct, frozen=True, array_like=True):
+    """What closes a checkpoint: how far time had come when it was begun.
+
+    It must not be known sooner: with a watermark ahead of the state, a replay would take what the
+    state still lacks for late. `upto`: the number of segments before it.
+    """
+
+    upto: int
+    watermark: int
+    sources: list[SourceState]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_segment = msgspec.msgpack.Decoder(Segment).decode
+_decode_seal = msgspec.msgpack.Decoder(Seal).decode
+
+
+def seal(upto: int, watermark: int, sources: list[SourceState]) -> bytes:
+    """The record that closes a checkpoint."""
+    return _encode(Seal(upto, watermark, sources))
+
+
+def unseal(record: bytes) -> Seal:
+    return _decode_seal(record)
+
+
+def save(correlator: Correlator, values: Sequence[Iterable[str]], *, published: bool) -> bytes:
+    """A segment of some indicators: the values of each track, in the tracks' order.
+
+    `published`: whether the episodes' newest revisions have been delivered. A restore gives those
+    that were not out again.
+    """
+    tracks = [
+        _save_track(track, of, published=published)
+        for track, of in zip(correlator.tracks, values, strict=True)
+    ]
+    return _encode(Segment(list(correlator.parties.all), tracks))
+
+
+def _save_track(track: Track, values: Iterable[str], *, published: bool) -> SavedTrack:
+    names: list[str] = []
+    firsts: list[int] = []
+    lasts: list[int] = []
+    parties: list[int] = []
+    windows: list[SavedWindow] = []
+    gone: list[str] = []
+    for value in values:
+        state = track.states.get(value)
+        if isinstance(state, int):
+            party, first, last = unpack_single(state)
+            names.append(value)
+            firsts.append(first)
+            lasts.append(last)
+            parties.append(party)
+        elif state is None:
+            gone.append(value)
+        else:
+            windows.append(_save_window(track, value, state, published=published))
+    return SavedTrack(
+        track.kind, track.timespan, Singles(names, firsts, lasts, parties), windows, gone
+    )
+
+
+def _save_window(track: Track, value: str, window: Window, *, published: bool) -> SavedWindow:
+    return SavedWindow(
+        value,
+        window.base,
+        window.since,
+        window.floor,
+        {
+            party: bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+            for party, bits in window.seen.items()
+        },
+        [number for at, times in window.times.items() for number in (at, *times)],
+        [
+            SavedEpisode(
+                live.rule.id,
+                live.id,
+                live.first,
+                live.last,
+                live.carried_first,
+                sorted(live.carried_parties),
+                live.published if published else None,
+            )
+            for live in track.episodes.get(value, ())
+        ],
+        [
+            SavedMerger(merger.rule.id, merger.id, merger.said, merger.into)
+            for merger in track.merged.get(value, ())
+            if not published
+        ],
+    )
+
+
+def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
+    """Join a segment into the state. Call `Correlator.resume` after the last one.
+
+    `sealed`: whether the checkpoint it belongs to was, or one after it.
+    A track or a rule that the correlator no longer knows is left out.
+    """
+    saved = _decode_segment(segment)
+    numbers = [correlator.parties.number(party) for party in saved.parties]
+    tracks = {(track.kind, track.timespan): track for track in correlator.tracks}
+    for of in saved.tracks:
+        track = tracks.get((of.kind, of.timespan_ms))
+        if track is not None:
+            _restore_singles(track, of.singles, numbers)
+            for window in of.windows:
+                _restore_window(track, window, numbers)
+            for value in of.gone:
+                if sealed:
+                    track.states.pop(value, None)
+                    track.episodes.pop(value, None)
+                elif value in track.states:
+                    track.dirty.add(value)  # to be written after this, before the next seal
+
+
+def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> None:
+    columns = zip(
+        singles.values, singles.first_seen, singles.last_seen, singles.parties, strict=True
+    )
+    for value, first, last, party in columns:
+        single = pack_single(numbers[party], first, last)
+        if track.states.setdefault(value, single) != single:
+            track.note(value, numbers[party], first, last)
+
+
+def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) -> None:
+    window = Window(saved.base)
+    window.since = saved.since
+    window.floor = saved.floor
+    window.seen = {
+        numbers[party]: int.from_bytes(bits, "little") for party, bits in saved.seen.items()
+    }
+    times = iter(saved.times)
+    window.times = {at: (first, last) for at, first, last in zip(times, times, times, strict=True)}
+    known = track.states.get(saved.value)
+    if known is not None:
+        window.join(known if isinstance(known, Window) else track.widen(known, saved.base))
+    track.states[saved.value] = window
+
+    rules = {rule.id: rule for rule in track.rules}
+    lives = [_live(one, rules, numbers) for one in saved.episodes if one.rule in rules]
+    if lives:
+        track.episodes[saved.value] = lives
+    else:
+        track.episodes.pop(saved.value, None)
+    mergers = [
+        Merger(one.id, rules[one.rule], one.said, one.into)
+        for one in saved.merged
+        if one.rule in rules
+    ]
+    if mergers:
+        track.merged[saved.value] = mergers
+    else:
+        track.merged.pop(saved.value, None)
+
+
+def _live(saved: SavedEpisode, rules: dict[str, Rule], numbers: Sequence[int]) -> LiveEpisode:
+    live = LiveEpisode(saved.id, rules[saved.rule], saved.first, saved.last)
+    live.carried_first = saved.carried_first
+    live.carried_parties = frozenset(numbers[party] for party in saved.carried_parties)
+    live.published = saved.published
+    return live

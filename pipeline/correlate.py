@@ -1,0 +1,481 @@
+"""Sightings to episodes: the heart of the pipeline. No I/O here.
+
+The state is a join-semilattice (see `pipeline.window`), so that order, duplicates and replays
+of sightings change nothing. An episode is a longest run of windows that hold; it is opened as
+soon as its first window holds, updated when it grows, and closed when no sighting that may
+still come can change it. The frontier is the first slice in which one may still come:
+
+                        frontier - 61           frontier
+    slices    ──forgotten──┤──────remembered──────┤──may still change──▶
+    windows     final, their episodes closed      ┤  may still change
+
+A sighting before the frontier is late and is dropped, counted. A window that ends before the
+frontier is final. Once an episode's last window and the one after it are final, it is closed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from pipeline.registry import Party
+from pipeline.rule import Rule
+from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
+from pipeline.window import (
+    FIRST_SHIFT,
+    PARTY_BITS,
+    SLICES,
+    Window,
+    pack_single,
+    slice_of,
+    unpack_single,
+)
+
+_NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
+_KEPT = SLICES + 1
+"""Slices before the frontier that are remembered: those the last final windows cover."""
+
+
+class Change(StrEnum):
+    """What became of an episode."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class Episode(Struct, frozen=True):
+    """One revision of one episode: what a rule found of one indicator. Times in ms."""
+
+    id: str
+    rule: Rule
+    value: str
+    change: Change
+    first_seen: int
+    last_seen: int
+    countries: tuple[str, ...]
+    organisations: tuple[str, ...]
+    merged_into: str | None = None
+
+
+Says = tuple[int, int, tuple[str, ...], tuple[str, ...]]
+"""What a revision says: first seen, last seen (ms), countries, organisations."""
+
+
+class LiveEpisode:
+    """An episode that may still change. `first` and `last` are the slices its windows end at."""
+
+    __slots__ = ("carried_first", "carried_parties", "first", "id", "last", "published", "rule")
+
+    def __init__(self, identity: str, rule: Rule, first: int, last: int) -> None:
+        self.id = identity
+        self.rule = rule
+        self.first = first
+        self.last = last
+        self.carried_first: int | None = None
+        """First sighting in slices that the window has forgotten, ms."""
+        self.carried_parties: frozenset[int] = frozenset()
+        self.published: Says | None = None
+        """What its newest revision said; None before the first."""
+
+
+class Merger(Struct, frozen=True):
+    """An episode that went into an older one."""
+
+    id: str
+    rule: Rule
+    said: Says
+    into: str
+
+
+class Parties:
+    """Numbers parties, and their countries and organisations, as they are met."""
+
+    __slots__ = ("_numbers", "all", "countries", "organisations")
+
+    def __init__(self) -> None:
+        self.all: list[Party] = []
+        self._numbers: dict[Party, int] = {}
+        self.countries: dict[int, int] = {}
+        """By party number, that of the first party of the same country."""
+        self.organisations: dict[int, int] = {}
+        """By party number, that of the first party of the same organisation."""
+
+    def number(self, party: Party) -> int:
+        known = self._numbers.get(party)
+        if known is not None:
+            return known
+        number = self._numbers[party] = len(self.all)
+        self.all.append(party)
+        for of, by_value in ((0, self.organisations), (1, self.countries)):
+            by_value[number] = next(
+                by_value.get(n, n) for n, other in enumerate(self.all) if other[of] == party[of]
+            )
+        return number
+
+
+class Track:
+    """The state of the rules that share an indicator type and a timespan."""
+
+    __slots__ = (
+        "_closings",
+        "_lateness",
+        "_owes",
+        "_parties",
+        "_promote",
+        "_stale",
+        "_sweeping",
+        "_swept_at",
+        "changed",
+        "dirty",
+        "episodes",
+        "frontier",
+        "kind",
+        "merged",
+        "rules",
+        "states",
+        "timespan",
+    )
+
+    def __init__(
+        self, kind: str, timespan_ms: int, rules: list[Rule], parties: Parties, lateness_ms: int
+    ) -> None:
+        self.kind = kind
+        self.timespan = timespan_ms
+        self.rules = rules
+        self.frontier = 0
+        self.states: dict[str, int | Window] = {}
+        self.episodes: dict[str, list[LiveEpisode]] = {}
+        self.changed: set[str] = set()
+        """Windows with something new since they were last looked at."""
+        self.merged: dict[str, list[Merger]] = {}
+        """What the last `settle` merged; after a restore, what may not have been told yet."""
+        self._owes = False
+        self.dirty: set[str] = set()
+        """What changed since the last checkpoint."""
+        self._parties = parties
+        self._lateness = lateness_ms
+        self._promote = min(rule.gte for rule in rules) <= 1
+        self._closings: list[tuple[int, str]] = []
+        self._stale: set[str] = set()
+        self._swept_at = 0
+        self._sweeping: Iterator[str] | None = None
+
+    def observe(self, party: int, group: Group) -> int:
+        """Note sightings by one party; how many were late."""
+        states, dirty = self.states, self.dirty
+        timespan, frontier = self.timespan, self.frontier
+        late = 0
+        for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
+            at = first * SLICES // timespan
+            if at < frontier:
+                late += 1
+                continue
+            if first != last and last * SLICES // timespan != at:
+                # Folded for other rules than ours: its ends are what we can be sure of.
+                late += self.observe(party, Group(self.kind, [value], [last], [last]))
+                last = first  # noqa: PLW2901
+            state = states.get(value)
+            if state is None and not self._promote:
+                # `pack_single`, without the call: most indicators are met once.
+                states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
+                dirty.add(value)
+            else:
+                self.note(value, party, first, last)
+        return late
+
+    def note(self, value: str, party: int, first: int, last: int) -> None:
+        """Join one sighting, of one slice, into what is known of an indicator."""
+        at = slice_of(first, self.timespan)
+        state = self.states.get(value)
+        if not isinstance(state, Window):
+            if state is not None:
+                by, was_first, was_last = unpack_single(state)
+                if by == party and slice_of(was_first, self.timespan) == at:
+                    single = pack_single(party, min(first, was_first), max(last, was_last))
+                    if single != state:
+                        self.states[value] = single
+                        self.dirty.add(value)
+                    return
+            state = self.states[value] = self.widen(state, at)
+        if state.see(party, at, first, last):
+            self.changed.add(value)
+
+    def widen(self, single: int | None, at: int) -> Window:
+        """A window that holds what one integer held; an empty one of None."""
+        if single is None:
+            return Window(at)
+        party, first, last = unpack_single(single)
+        was_at = slice_of(first, self.timespan)
+        window = Window(min(was_at, at))
+        window.see(party, was_at, first, last)
+        return window
+
+    def settle(self) -> list[Episode]:
+        """Look at what changed: the episodes that opened, grew or joined."""
+        out: list[Episode] = []
+        owed, self.merged = self.merged if self._owes else {}, {}
+        for value, mergers in owed.items():
+            for merger in mergers:
+                self._merge(value, merger, out)
+        self._owes = False
+        for value in self.changed:
+            window = self.states[value]
+            assert isinstance(window, Window)
+            if window.base + 4 * _KEPT < self.frontier:
+                self._forget(value, window)
+            self._look(value, window, out)
+        self.dirty |= self.changed
+        self.changed.clear()
+        return out
+
+    def _look(self, value: str, window: Window, out: list[Episode]) -> None:
+        parties = self._parties
+        for rule in self.rules:
+            if len(window.seen) < rule.gte:
+                continue
+            group = parties.countries if rule.field == "country" else parties.organisations
+            for first, last in window.holding(rule.gte, group):
+                if last < self.frontier - 1:
+                    continue  # final: it was closed when it became so
+                known = self.episodes.get(value, ())
+                same = [
+                    live
+                    for live in known
+                    if live.rule is rule and live.first <= last and live.last >= first
+                ]
+                if not same:
+                    live = self._open(rule, value, first, last)
+                else:
+                    live = same[0]
+                    if len(same) > 1:
+                        live = self._join(value, window, same, out)
+                    live.first = min(live.first, first)
+                if live.last != last or live.published is None:
+                    live.last = last
+                    heapq.heappush(self._closings, (last, value))
+                self._publish(value, window, live, out)
+
+    def _open(self, rule: Rule, value: str, first: int, last: int) -> LiveEpisode:
+        identity = uuid5(_NAMESPACE, f"{rule.id}|{self.kind}|{value}|{first}")
+        live = LiveEpisode(str(identity), rule, first, last)
+        self.episodes.setdefault(value, []).append(live)
+        return live
+
+    def _join(
+        self, value: str, window: Window, same: list[LiveEpisode], out: list[Episode]
+    ) -> LiveEpisode:
+        oldest, *younger = sorted(same, key=lambda live: (live.first, live.id))
+        for live in younger:
+            self.episodes[value].remove(live)
+            # After a crash it may have been told without our knowing.
+            said = live.published or self._says(window, live)
+            self._merge(value, Merger(live.id, live.rule, said, oldest.id), out)
+        return oldest
+
+    def _merge(self, value: str, merger: Merger, out: list[Episode]) -> None:
+        self.merged.setdefault(value, []).append(merger)
+        self.dirty.add(value)
+        out.append(Episode(merger.id, merger.rule, value, Change.MERGED, *merger.said, merger.into))
+
+    def _publish(self, value: str, window: Window, live: LiveEpisode, out: list[Episode]) -> None:
+        says = self._says(window, live)
+        before = live.published
+        if before is None:
+            out.append(Episode(live.id, live.rule, value, Change.OPENED, *says))
+        elif says == before:
+            return
+        elif (says[0], *says[2:]) == (before[0], *before[2:]):
+            # An attack that merely goes on is told by `refresh`, not at every batch.
+            self._stale.add(value)
+            return
+        else:
+            out.append(Episode(live.id, live.rule, value, Change.UPDATED, *says))
+        live.published = says
+
+    def _says(self, window: Window, live: LiveEpisode) -> Says:
+        covered = window.cover(live.first - SLICES + 1, live.last)
+        assert covered is not None  # its last window holds
+        first, last, numbers = covered
+        if live.carried_first is not None:
+            first = live.carried_first
+        parties = [self._parties.all[n] for n in live.carried_parties.union(numbers)]
+        return (
+            first,
+            last,
+            tuple(sorted({party.country for party in parties})),
+            tuple(sorted({party.organisation for party in parties})),
+        )
+
+    def refresh(self) -> list[Episode]:
+        """The revisions that `settle` held back: attacks that merely went on."""
+        out: list[Episode] = []
+        for value in self._stale:
+            window = self.states.get(value)
+            for live in self.episodes.get(value, ()):
+                if isinstance(window, Window):
+                    says = self._says(window, live)
+                    if live.published is not None and says != live.published:
+                        live.published = says
+                        out.append(Episode(live.id, live.rule, value, Change.UPDATED, *says))
+        self.dirty |= self._stale
+        self._stale.clear()
+        return out
+
+    def advance(self, watermark: int) -> list[Episode]:
+        """Event time has come to `watermark` (ms): the episodes that ended for good.
+
+        Settle first: an episode is closed as it was last looked at.
+        """
+        frontier = slice_of(max(watermark - self._lateness, 0), self.timespan)
+        self.frontier = max(self.frontier, frontier)
+        return self._close(self.frontier - 2)
+
+    def finish(self) -> list[Episode]:
+        """Nothing comes any more: every episode has ended."""
+        return self._close(1 << 62)
+
+    def _close(self, last: int) -> list[Episode]:
+        out: list[Episode] = []
+        closings = self._closings
+        while closings and closings[0][0] <= last:
+            _, value = heapq.heappop(closings)
+            lives = self.episodes.get(value)
+            if lives is None:
+                continue
+            window = self.states[value]
+            assert isinstance(window, Window)
+            for live in [live for live in lives if live.last <= last]:
+                says = self._says(window, live)
+                out.append(Episode(live.id, live.rule, value, Change.CLOSED, *says))
+                lives.remove(live)
+                window.floor = max(window.floor, live.last + 1)
+                self.dirty.add(value)
+            if not lives:
+                del self.episodes[value]
+        return out
+
+    def _forget(self, value: str, window: Window) -> None:
+        base = self.frontier - _KEPT
+        for live in self.episodes.get(value, ()):
+            first = live.first - SLICES + 1
+            if first < base and window.since < base and (covered := window.cover(first, base - 1)):
+                earliest, _, parties = covered
+                if live.carried_first is None:
+                    live.carried_first = earliest
+                live.carried_parties = live.carried_parties.union(parties)
+        window.forget(base)
+
+    def sweep(self, budget: int) -> int:
+        """Forget what the watermark has passed, looking at no more than `budget` indicators.
+
+        How many were evicted. A full round starts each eighth of the time that state lives.
+        """
+        if self._sweeping is None:
+            lives = SLICES + self._lateness * SLICES // self.timespan
+            if self.frontier < self._swept_at + max(lives // 8, 1):
+                return 0
+            self._swept_at = self.frontier
+            self._sweeping = iter(list(self.states))
+        evicted = 0
+        kept_from = self.frontier - _KEPT
+        for value in self._sweeping:
+            state = self.states.get(value)
+            if state is None:
+                continue
+            if isinstance(state, int):
+                gone = slice_of(state >> FIRST_SHIFT, self.timespan) < kept_from
+            else:
+                gone = state.newest < kept_from and value not in self.episodes
+                if not gone and state.base < kept_from:
+                    self._forget(value, state)
+            if gone and value not in self.changed:
+                del self.states[value]
+                evicted += 1
+                if isinstance(state, int):
+                    self.dirty.discard(value)  # else a checkpoint is to say that it is gone
+            budget -= 1
+            if budget <= 0:
+                return evicted
+        self._sweeping = None
+        return evicted
+
+    def resume(self) -> None:
+        """After a restore: look at every episode again, and mind when each will end."""
+        self._closings = [
+            (live.last, value) for value, lives in self.episodes.items() for live in lives
+        ]
+        heapq.heapify(self._closings)
+        self.changed.update(self.episodes)
+        self._owes = True
+
+
+class Correlator:
+    """The state of one partition of `sightings`: every rule, every indicator that falls in it."""
+
+    def __init__(self, rules: Iterable[Rule], lateness_ms: int) -> None:
+        self.parties = Parties()
+        self.watermark = UNKNOWN_WATERMARK
+        by_track: dict[tuple[str, int], list[Rule]] = {}
+        for rule in rules:
+            by_track.setdefault((rule.indicator_type, rule.timespan_ms), []).append(rule)
+        self.tracks = [
+            Track(kind, timespan, of, self.parties, lateness_ms)
+            for (kind, timespan), of in by_track.items()
+        ]
+        self._by_kind: dict[str, list[Track]] = {}
+        for track in self.tracks:
+            self._by_kind.setdefault(track.kind, []).append(track)
+
+    def observe(self, sightings: Sightings) -> int:
+        """Note one record's sightings; how many of them were late, by any rule."""
+        party = self.parties.number(Party(sightings.organisation, sightings.country))
+        late = 0
+        for group in sightings.groups:
+            tracks = self._by_kind.get(group.type, ())
+            late += max((track.observe(party, group) for track in tracks), default=0)
+        return late
+
+    def settle(self) -> list[Episode]:
+        """The episodes that what was observed opened, extended or joined."""
+        return [episode for track in self.tracks for episode in track.settle()]
+
+    def refresh(self) -> list[Episode]:
+        """The growth that is not worth a revision of its own, now and then."""
+        return [episode for track in self.tracks for episode in track.refresh()]
+
+    def advance(self, watermark: int) -> list[Episode]:
+        """Event time has come to `watermark`: the episodes that ended. Settle first."""
+        self.watermark = max(self.watermark, watermark)
+        return [episode for track in self.tracks for episode in track.advance(self.watermark)]
+
+    def resume(self) -> None:
+        """After a restore, before anything is observed."""
+        for track in self.tracks:
+            track.resume()
+
+    def finish(self) -> list[Episode]:
+        """The end of an offline run: every episode that is left, as it ended."""
+        return [episode for track in self.tracks for episode in track.finish()]
+
+    def sweep(self, budget: int = 20_000) -> int:
+        """Forget what has passed, a bounded step at a time; how many indicators went."""
+        return sum(track.sweep(budget) for track in self.tracks)
+
+    @property
+    def live(self) -> dict[str, int]:
+        """Live indicators by type."""
+        counts: dict[str, int] = {}
+        for track in self.tracks:
+            counts[track.kind] = counts.get(track.kind, 0) + len(track.states)
+        return counts
+
+    @property
+    def open_episodes(self) -> int:
+        """Alerts that may still change."""
+        return sum(len(lives) for track in self.tracks for lives in track.episodes.values())

@@ -1,0 +1,204 @@
+"""One partition of `sightings` and all that is remembered of it. No I/O here.
+
+What a shard gives out is to be made durable in this order; after a crash at any point between,
+restoring the checkpoints and replaying from the committed offset leads to the same alerts:
+
+    take(records)     →  with all alerts of before delivered:
+                         write_ahead to `checkpoints`, delivered      the ids of new episodes
+                      →  episodes to `alerts`
+    checkpoint()      →  with all alerts of before delivered: segments to `checkpoints`, delivered
+                      →  commit the offset that was noted before checkpoint() was called
+
+A checkpoint is a number of segments and the seal that closes it, whose key is always the same.
+Segments are keyed by a running number. While new ones are written, the rest of the state is
+written anew bit by bit; once all of it was, everything before that round is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.checkpoint import restore, save, seal, unseal
+from pipeline.correlate import Change, Correlator, Episode
+from pipeline.rule import Rule
+from pipeline.sight import Progress, decode_sightings
+from pipeline.watermark import Watermarks
+
+SEGMENT_INDICATORS = 4_000
+SEGMENT_BYTES = 768 * 1024
+"""A segment fits Kafka's default message size."""
+ROUND_STEP = 4_000
+"""Indicators of the rest of the state that a checkpoint writes anew, at the least."""
+
+SEAL_KEY = b"seal"
+
+CheckpointRecord = tuple[bytes, bytes | None]
+"""(key, segment); None deletes it."""
+
+
+class Taken(Struct):
+    """What came of some records. `write_ahead` goes out, and arrives, before `episodes` do."""
+
+    episodes: list[Episode]
+    write_ahead: list[CheckpointRecord]
+    sightings: int = 0
+    late: int = 0
+    not_ours: int = 0
+    ingested_ms: int = 0
+    """Broker time of the latest batch of events in the records."""
+
+
+class Shard:
+    """The correlator of one partition, its watermarks, and its checkpoints."""
+
+    __slots__ = (
+        "_next",
+        "_oldest",
+        "_round",
+        "_round_from",
+        "_writing",
+        "_written",
+        "correlator",
+        "watermarks",
+    )
+
+    def __init__(self, rules: Iterable[Rule], lateness_ms: int) -> None:
+        self.correlator = Correlator(rules, lateness_ms)
+        self.watermarks = Watermarks()
+        self._next = 0
+        self._oldest = 0
+        self._written = 0
+        self._writing = False
+        self._round: Iterator[tuple[int, str]] | None = None
+        self._round_from = 0
+
+    def take(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> Taken:
+        """Correlate some records, (key, value), in their order."""
+        taken = Taken([], [])
+        correlator, watermarks = self.correlator, self.watermarks
+        for key, value in records:
+            try:
+                record = decode_sightings(key, value or b"")
+            except msgspec.DecodeError:
+                taken.not_ours += 1
+                continue
+            if isinstance(record, Progress):
+                watermarks.told(record)
+                continue
+            watermarks.heard(record.source, record.watermark)
+            taken.sightings += sum(len(group.values) for group in record.groups)
+            taken.late += correlator.observe(record)
+            taken.ingested_ms = max(taken.ingested_ms, record.ingested)
+        taken.episodes = correlator.settle()
+        self._write_ahead(taken)
+        taken.episodes += correlator.advance(watermarks.whole())
+        if not self._writing:
+            # Not while a checkpoint is being written: what it has still to write must not go.
+            correlator.sweep()
+        return taken
+
+    def _write_ahead(self, taken: Taken) -> None:
+        opened: dict[tuple[str, int], set[str]] = {}
+        for episode in taken.episodes:
+            if episode.change is Change.OPENED:
+                track = (episode.rule.indicator_type, episode.rule.timespan_ms)
+                opened.setdefault(track, set()).add(episode.value)
+        if opened:
+            values = [
+                opened.get((track.kind, track.timespan), ()) for track in self.correlator.tracks
+            ]
+            taken.write_ahead = list(self._segments(values, published=False))
+
+    def refresh(self) -> list[Episode]:
+        """The revisions that were held back because an attack merely went on."""
+        return self.correlator.refresh()
+
+    def checkpoint(self) -> Iterator[CheckpointRecord]:
+        """The segments of what changed since the last one, and of a part of the rest; the seal.
+
+        Each is made when it is asked for. Others may `take` between two of them, if every alert
+        that was given out is delivered before the next segment is asked for.
+        """
+        tracks = self.correlator.tracks
+        changed, gone = [], []
+        for track in tracks:
+            gone.append(track.dirty - track.states.keys())
+            changed.append(track.dirty & track.states.keys())
+            track.dirty = set()
+        self._writing = True
+        watermark, sources = self.correlator.watermark, self.watermarks.states()
+        yield from self._segments(gone, published=True)
+        yield from self._segments(changed, published=True)
+        yield from self._rest(max(sum(map(len, changed)), ROUND_STEP))
+        yield SEAL_KEY, seal(self._next, watermark, sources)
+        self._writing = False
+
+    def _rest(self, budget: int) -> Iterator[CheckpointRecord]:
+        tracks = self.correlator.tracks
+        if self._round is None:
+            if self._written <= sum(len(track.states) for track in tracks) + ROUND_STEP:
+                return
+            # Everything live is written once more from here on: what was written before ends.
+            self._round_from = self._next
+            self._written = 0
+            every = [(n, list(track.states)) for n, track in enumerate(tracks)]
+            self._round = ((n, value) for n, values in every for value in values)
+        part: list[set[str]] = [set() for _ in tracks]
+        taken = 0
+        for n, value in islice(self._round, budget):
+            part[n].add(value)
+            taken += 1
+        yield from self._segments(part, published=True)
+        if taken < budget:
+            self._round = None
+            for number in range(self._oldest, self._round_from):
+                yield _key(number), None
+            self._oldest = self._round_from
+
+    def _segments(
+        self, values: Sequence[Iterable[str]], *, published: bool
+    ) -> Iterator[CheckpointRecord]:
+        for n, of in enumerate(values):
+            rest = iter(of)
+            while part := list(islice(rest, SEGMENT_INDICATORS)):
+                yield from self._segment(n, part, published=published)
+
+    def _segment(
+        self, track: int, values: list[str], *, published: bool
+    ) -> Iterator[CheckpointRecord]:
+        only = [values if n == track else () for n in range(len(self.correlator.tracks))]
+        encoded = save(self.correlator, only, published=published)
+        if len(encoded) > SEGMENT_BYTES and len(values) > 1:
+            half = len(values) // 2
+            yield from self._segment(track, values[:half], published=published)
+            yield from self._segment(track, values[half:], published=published)
+            return
+        self._written += len(values)
+        self._next += 1
+        yield _key(self._next - 1), encoded
+
+    def restore(self, records: Sequence[CheckpointRecord]) -> None:
+        """Take up the checkpoints of a predecessor, in the order in which they were written."""
+        newest = {key: n for n, (key, _) in enumerate(records)}
+        closing = records[newest[SEAL_KEY]][1] if SEAL_KEY in newest else None
+        sealed = unseal(closing) if closing is not None else None
+        upto = sealed.upto if sealed is not None else 0
+        numbers: list[int] = []
+        for n, (key, segment) in enumerate(records):
+            if segment is not None and key != SEAL_KEY and newest[key] == n:
+                restore(self.correlator, segment, sealed=int(key) < upto)
+                numbers.append(int(key))
+        self._oldest = min(numbers, default=0)
+        self._next = max([upto - 1, *numbers]) + 1
+        if sealed is not None:
+            self.watermarks.restore(sealed.sources, sealed.watermark)
+            self.correlator.advance(sealed.watermark)
+        self.correlator.resume()
+
+
+def _key(number: int) -> bytes:
+    return b"%020d" % number

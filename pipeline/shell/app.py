@@ -1,0 +1,148 @@
+"""One stage as a Faust app: its consumer group, its producer, its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from pipeline.shell.settings import Settings
+from pipeline.shell.transport import Batch, BatchConsumer, BatchTransport
+
+SESSION_TIMEOUT_S = 10.0  # a worker that was killed is missed this long
+HEARTBEAT_S = 2.0
+REQUEST_TIMEOUT_S = 30.0
+MAX_POLL_RECORDS = 8_000
+FETCH_BYTES = 1 << 20  # of one partition
+BATCHES_WAITING = 4  # a stream element is a whole batch: a few are enough
+BUG = 70  # exit status (EX_SOFTWARE)
+
+log = logging.getLogger("sightline")
+
+Handler = Callable[[TP, Batch], Awaitable[None]]
+
+
+def make_app(stage: str, settings: Settings) -> faust.App:
+    """A Faust app for one stage. Each stage is a consumer group of its own, so that it scales
+    without the others having to rebalance.
+    """
+    app = faust.App(
+        settings.topic(f"sightline-{stage}"),
+        broker=";".join(f"kafka://{server}" for server in settings.broker.split(",")),
+        datadir=tempfile.mkdtemp(prefix="sightline-"),
+        key_serializer="raw",
+        value_serializer="raw",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        stream_buffer_maxsize=BATCHES_WAITING,
+        stream_wait_empty=True,
+        broker_max_poll_records=MAX_POLL_RECORDS,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_request_timeout=REQUEST_TIMEOUT_S,
+        broker_commit_interval=settings.checkpoint_interval_s,
+        producer_acks=-1,
+        producer_linger=0.002,
+        producer_max_batch_size=256 * 1024,
+        producer_max_request_size=4 << 20,
+        producer_request_timeout=REQUEST_TIMEOUT_S,
+    )
+    app.boot_strategy.enable_web = False  # the setting alone still binds a port
+    app.transport = BatchTransport(app.conf.broker_consumer, app, loop=app.loop)
+    return app
+
+
+class Outbox:
+    """Sends, and knows what has not been delivered yet. A delivery that fails is a crash."""
+
+    def __init__(self, app: faust.App, most: int = 5_000) -> None:
+        self._app = app
+        self._most = most
+        self._waiting: list[Awaitable[Any]] = []
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
+    ) -> None:
+        """Send without waiting for the delivery, unless too much is on its way."""
+        if len(self._waiting) >= self._most:
+            await self.delivered()
+        sent = await self._app.producer.send(topic, key, value, partition, None, None)
+        self._waiting.append(sent)
+
+    async def delivered(self) -> None:
+        """Wait until everything that was sent has arrived."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            await asyncio.gather(*waiting)
+
+
+def serve(app: faust.App, topics: Sequence[str], handle: Handler, stage: str) -> None:
+    """Let the stage's agent hand every batch to `handle`; a bug in it ends the process.
+
+    Faust would take a batch whose handling raised for done; so nothing is left that could.
+    """
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            try:
+                await handle(event.message.tp, event.message.value)
+            except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
+                crash(f"{stage}: a batch of {event.message.tp} failed")
+
+    agent.__name__ = stage
+    app.agent(app.topic(*topics), name=stage, concurrency=1)(agent)
+
+
+def crash(what: str) -> None:
+    """End this process now, before anything more counts as done."""
+    log.critical("%s\n%s", what, traceback.format_exc())
+    logging.shutdown()
+    os._exit(BUG)
+
+
+def consumer_of(app: faust.App) -> BatchConsumer:
+    consumer = app.consumer
+    assert isinstance(consumer, BatchConsumer)
+    return consumer
+
+
+def run(app: faust.App, stage: str) -> int:
+    """Run a stage's app until SIGTERM or SIGINT; the exit status."""
+    return asyncio.get_event_loop().run_until_complete(_run(app, stage))
+
+
+async def _run(app: faust.App, stage: str) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    async def on_assigned(sender: Any, assigned: set[TP], **_: Any) -> None:
+        sys.stdout.write(f"ready {stage}\n")  # each time: whoever started us reads the first
+        sys.stdout.flush()
+
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
+    await app.start()
+    stopping = asyncio.ensure_future(stop.wait())
+    ended = asyncio.ensure_future(app.wait_until_stopped())
+    await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done():
+        log.critical("%s: %r", stage, app.crash_reason)
+        return 1
+    await app.stop()
+    ended.cancel()
+    return 0

@@ -1,0 +1,200 @@
+"""The command line. Exit status: 0 done, 1 failed, 2 wrong use; an error is one readable line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from pipeline import __version__
+from pipeline.decode import Rejection
+from pipeline.shell import files
+from pipeline.shell.processes import ChildFailed, exit_with_parent
+from pipeline.shell.settings import FailedError, WrongUseError, load
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
+Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
+Rules = Annotated[Path, typer.Option("--rules", help="A rule file, or a folder of them.")]
+
+
+class Stage(StrEnum):
+    intake = "intake"
+    correlate = "correlate"
+    campaign = "campaign"
+    all = "all"
+
+
+@cli.command()
+def demo() -> None:
+    """Replay real attacks through real workers, and check what comes out."""
+    from pipeline.shell.demo import run
+
+    raise typer.Exit(run())
+
+
+@cli.command()
+def broker(
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Where it keeps its data; else forgets it.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Loopback port; 0 for any that is free.")] = 9092,
+) -> None:
+    """Run a real single-node Apache Kafka in the foreground."""
+    from pipeline.shell.broker import run
+
+    raise typer.Exit(run(directory, port))
+
+
+@cli.command()
+def topics(config: Config = None) -> None:
+    """Create or check every topic that the registry and the settings call for."""
+    from pipeline.shell.topics import ensure
+
+    settings = load(config)
+    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
+    checked = asyncio.run(ensure(registry, settings))
+    for name, partitions in checked.partitions.items():
+        made = "created" if name in checked.created else "there"
+        print(f"{made:8} {name} ({partitions} partitions)")
+
+
+@cli.command()
+def worker(
+    stage: Annotated[Stage, typer.Option(help="What it does; by default everything.")] = Stage.all,
+    config: Config = None,
+    restart: Annotated[
+        bool, typer.Option(help="Start a stage again that ended; else end with its status.")
+    ] = True,
+) -> None:
+    """Run Faust agents until SIGTERM or SIGINT."""
+    from pipeline.shell.worker import STAGES, configure_logging, supervise
+
+    if stage is Stage.campaign:
+        raise WrongUseError("there is no campaign stage yet: intake, correlate or all")
+    configure_logging()
+    stages = STAGES if stage is Stage.all else (stage.value,)
+    raise typer.Exit(supervise(load(config), stages, restart=restart))
+
+
+@cli.command()
+def correlate(
+    sensors: Sensors,
+    rules: Rules,
+    input_: Annotated[str, typer.Option("--input", help="Events, one a line; - for stdin.")] = "-",
+    output: Annotated[str, typer.Option(help="Alerts, one a line; - for stdout.")] = "-",
+    rejects: Annotated[Path | None, typer.Option(help="What was rejected, one a line.")] = None,
+    lateness: Annotated[str, typer.Option(help="How late an event may come.")] = "24h",
+    config: Config = None,
+) -> None:
+    """Correlate recorded events without a broker: each alert's final revision."""
+    from pipeline import alert
+    from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
+
+    settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
+    run = OfflineRun(files.registry_of(sensors), files.rules_of(rules), settings.lateness_ms)
+    geo = files.geo_of(settings)
+    with ExitStack() as stack:
+        lines = _open(stack, input_, "rb")
+        out = _open(stack, output, "wb")
+        rejected = _open(stack, str(rejects), "wb") if rejects else None
+
+        def reject(line: int, rejection: Rejection) -> None:
+            if rejected is not None:
+                row = Reject(line, rejection.reason, rejection.detail)
+                rejected.write(encode_reject(row) + b"\n")
+
+        for finding in alerts(run.episodes(lines, reject), geo):
+            out.write(alert.encode(finding) + b"\n")
+        out.flush()
+    tally = run.tally
+    reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))
+    print(
+        f"{tally.received} events: {tally.correlated} correlated, {tally.without_indicators} "
+        f"without indicators, {tally.rejected.total()} rejected, {tally.late} late{reasons}",
+        file=sys.stderr,
+    )
+
+
+def _open(stack: ExitStack, path: str, mode: str) -> IO[bytes]:
+    if path == "-":
+        return sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+    try:
+        return stack.enter_context(Path(path).open(mode))
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from None
+
+
+@cli.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="*.toml, *.yml, events.")],
+    config: Config = None,
+) -> None:
+    """Say which lines of an events, sensors or rules file are wrong, where and why."""
+    from pipeline.shell.checking import check as check_file
+
+    wrong = 0
+    for path in paths:
+        if not path.is_file():
+            raise WrongUseError(f"{path}: no such file")
+        kind, problems = check_file(path, load(config).topic_prefix)
+        before = wrong
+        for problem in problems:
+            wrong += 1
+            print(problem)
+        if wrong == before:
+            print(f"{path}: good ({kind})")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@cli.command()
+def bench(
+    events: Annotated[int, typer.Option(help="How many events.")] = 500_000,
+    seed: Annotated[int, typer.Option(help="Of the generated events.")] = 1,
+) -> None:
+    """Measure events a second and alert latency; the last line is one JSON object."""
+    from pipeline.shell.bench import run
+
+    raise typer.Exit(run(events, seed))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """The console script."""
+    exit_with_parent()
+    try:
+        cli(standalone_mode=True, prog_name="sightline")
+    except WrongUseError as error:
+        _say(error)
+        sys.exit(2)
+    except (FailedError, ChildFailed) as error:
+        _say(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; let Python not complain of it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _say(error: Exception) -> None:
+    print(f"sightline: {error}", file=sys.stderr)

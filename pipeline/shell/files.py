@@ -1,0 +1,84 @@
+"""The files that a run is made from: registry, rules, GeoIP databases, data that is carried."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import maxminddb
+
+from pipeline.geo import Geo
+from pipeline.problem import Problem
+from pipeline.registry import Registry, read_registry
+from pipeline.rule import Rule, check_unique, read_rules
+from pipeline.shell.settings import Settings, WrongUseError
+
+MAX_BYTES = 64 << 20
+_SHOWN = 20
+
+
+def carried(*parts: str) -> Path:
+    """A file that the project carries: in the package, or, in a checkout, under `deploy/`."""
+    packaged = Path(str(files("pipeline"))) / "data" / Path(*parts)
+    if packaged.exists():
+        return packaged
+    return Path(str(files("pipeline"))).parent / "deploy" / Path(*parts)
+
+
+def read_text(path: Path) -> str:
+    """A text file; a `WrongUseError` says why it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise WrongUseError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise WrongUseError(f"{path}: not UTF-8") from None
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from None
+
+
+def registry_of(path: Path, prefix: str = "") -> Registry:
+    """The sensor registry; a `WrongUseError` names everything that is wrong with it."""
+    registry, problems = read_registry(read_text(path), str(path), prefix)
+    _none(problems)
+    assert registry is not None
+    return registry
+
+
+def rules_of(path: Path | None) -> list[Rule]:
+    """The rules of a file or a folder, by default the project's; `WrongUseError` as above."""
+    at = path or carried("rules")
+    sources = sorted(at.glob("**/*.y*ml")) if at.is_dir() else [at]
+    found: list[tuple[str, Rule]] = []
+    problems: list[Problem] = []
+    for source in sources:
+        rules, wrong = read_rules(read_text(source), str(source))
+        found.extend((str(source), rule) for rule in rules)
+        problems.extend(wrong)
+    problems.extend(check_unique(found))
+    _none(problems)
+    if not found:
+        raise WrongUseError(f"{at}: no rules")
+    return [rule for _, rule in found]
+
+
+def _none(problems: list[Problem]) -> None:
+    if problems:
+        shown = [str(problem) for problem in problems[:_SHOWN]]
+        if len(problems) > _SHOWN:
+            shown.append(f"and {len(problems) - _SHOWN} more")
+        raise WrongUseError("\n".join(shown))
+
+
+def geo_of(settings: Settings) -> Geo:
+    """The GeoIP databases: the carried one of countries where no other is set."""
+    places = Path(settings.geoip_db or carried("geoip", "geo-whois-asn-country.mmdb"))
+    networks = Path(settings.geoip_asn_db) if settings.geoip_asn_db else None
+    return Geo(_open(places), _open(networks) if networks else None)
+
+
+def _open(path: Path) -> maxminddb.Reader:
+    try:
+        return maxminddb.open_database(path)
+    except (OSError, maxminddb.InvalidDatabaseError) as error:
+        raise WrongUseError(f"{path}: {error}") from None

@@ -1,0 +1,135 @@
+"""The intake stage: events topics in, sightings and dead letters out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+import faust
+from faust.types import TP
+
+from pipeline import dead_letter
+from pipeline.registry import Party, Registry
+from pipeline.rule import Rule
+from pipeline.shell import metrics
+from pipeline.shell.app import Outbox, consumer_of, serve
+from pipeline.shell.settings import Settings
+from pipeline.shell.transport import Batch
+from pipeline.sight import (
+    PROGRESS_KEY,
+    Intake,
+    Progress,
+    SourceState,
+    Tally,
+    encode,
+    fold_lengths,
+)
+
+STAGE = "intake"
+PROGRESS_INTERVAL_S = 1.0
+
+
+class IntakeStage:
+    """The intakes of the source partitions that this worker owns."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        settings: Settings,
+        registry: Registry,
+        rules: Sequence[Rule],
+        sightings_partitions: int,
+    ) -> None:
+        self._app = app
+        self._outbox = Outbox(app)
+        self._known = registry.sensors
+        self._parties = registry.topics(settings.topic_prefix)
+        self._sensors: dict[Party, dict[str, Party]] = {}
+        for sensor, party in registry.sensors.items():
+            self._sensors.setdefault(party, {})[sensor] = party
+        self._lengths = fold_lengths(rules)
+        self._lateness = settings.lateness_ms
+        self._idle_after = settings.source_idle_after_s
+        self._sightings = settings.topic("sightings")
+        self._dead_letters = settings.topic("dead-letters")
+        self._partitions = sightings_partitions
+        self._intakes: dict[TP, Intake] = {}
+        self._heard_at: dict[TP, float] = {}
+        serve(app, sorted(self._parties), self.handle, STAGE)
+        app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
+        app.on_partitions_assigned.connect(self._assigned, weak=False)
+
+    async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
+        consumer_of(self._app).before_commit = self.delivered
+        now = time.monotonic()
+        self._intakes = {tp: self._intake(tp) for tp in assigned}
+        self._heard_at = dict.fromkeys(assigned, now)
+
+    def _intake(self, tp: TP) -> Intake:
+        sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
+        source = f"{tp.topic}/{tp.partition}"
+        return Intake(source, sensors, self._known, self._lengths, self._lateness)
+
+    async def handle(self, tp: TP, batch: Batch) -> None:
+        """Decode, check, fold and send on one fetched batch."""
+        started = time.perf_counter()
+        intake = self._intakes[tp]
+        for record in batch:
+            for index, rejection in intake.read(record.value or b"", record.timestamp):
+                letter = dead_letter.dead_letter(
+                    rejection, tp.topic, tp.partition, record.offset, index, record.timestamp
+                )
+                key = f"{tp.topic}/{tp.partition}/{record.offset}/{index}".encode()
+                await self._outbox.send(self._dead_letters, key, dead_letter.encode(letter))
+        sent = 0
+        for partition, packed in intake.pack(self._partitions, batch[0].timestamp).items():
+            for sightings in packed:
+                sent += sum(len(group.values) for group in sightings.groups)
+                await self._outbox.send(self._sightings, None, encode(sightings), partition)
+        self._heard_at[tp] = time.monotonic()
+        consumer_of(self._app).done(tp, batch)
+        self._count(intake, sent)
+        metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    @staticmethod
+    def _count(intake: Intake, sent: int) -> None:
+        tally, intake.tally = intake.tally, Tally()
+        metrics.EVENTS_RECEIVED.inc(tally.received)
+        metrics.EVENTS_CORRELATED.inc(tally.correlated)
+        metrics.EVENTS_WITHOUT_INDICATORS.inc(tally.without_indicators)
+        metrics.EVENTS_LATE.inc(tally.late)
+        for reason, count in tally.rejected.items():
+            metrics.EVENTS_REJECTED.labels(reason).inc(count)
+        metrics.VALUES_UNCANONICAL.inc(tally.uncanonical)
+        metrics.SIGHTINGS_SENT.inc(sent)
+
+    async def delivered(self) -> bool:
+        """Everything that was sent before has arrived."""
+        await self._outbox.delivered()
+        return True
+
+    async def tell_progress(self) -> None:
+        """Tell every partition of `sightings` how far the sources of this worker are."""
+        consumer = consumer_of(self._app)
+        if self._app.rebalancing or not self._intakes:
+            return
+        now = time.monotonic()
+        states: list[SourceState] = []
+        for tp, intake in self._intakes.items():
+            behind = consumer.lag(tp)
+            metrics.LAG.labels(STAGE, tp.topic, tp.partition).set(behind or 0)
+            idle = behind == 0 and now - self._heard_at[tp] >= self._idle_after
+            states.append(SourceState(intake.source, intake.watermark, idle))
+        expected = [
+            f"{topic}/{partition}"
+            for topic in self._parties
+            for partition in range(consumer.topic_partitions(topic) or 0)
+        ]
+        progress = encode(Progress(states, expected))
+        await asyncio.gather(
+            *(
+                self._outbox.send(self._sightings, PROGRESS_KEY, progress, partition)
+                for partition in range(self._partitions)
+            )
+        )

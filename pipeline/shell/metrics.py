@@ -1,0 +1,81 @@
+"""What Prometheus sees. Names are `sightline_<what>_<unit>`; labels are from bounded sets.
+
+Workers are several processes; they share their values through files in the folder that
+`PROMETHEUS_MULTIPROC_DIR` names, and the supervisor serves the sum of them. A counter survives
+the restart of the process that counts.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+EVENTS_RECEIVED = Counter(
+    "sightline_events_received",
+    "Events read from events topics, of whatever kind: the sum of the four below.",
+)
+EVENTS_CORRELATED = Counter(
+    "sightline_events_correlated", "Events with at least one indicator, sent on as sightings."
+)
+EVENTS_WITHOUT_INDICATORS = Counter(
+    "sightline_events_without_indicators", "Good events with no value that is an indicator."
+)
+EVENTS_REJECTED = Counter(
+    "sightline_events_rejected", "Events that were sent to dead letters.", ["reason"]
+)
+EVENTS_LATE = Counter(
+    "sightline_events_late", "Events later than the lateness allowed, sent to dead letters."
+)
+VALUES_UNCANONICAL = Counter(
+    "sightline_values_uncanonical", "Values of events without a canonical form."
+)
+SIGHTINGS_SENT = Counter("sightline_sightings_sent", "Folded sightings sent on by intake.")
+SIGHTINGS_RECEIVED = Counter("sightline_sightings_received", "Sightings read by the correlator.")
+SIGHTINGS_LATE = Counter(
+    "sightline_sightings_late", "Sightings dropped: they came after their time was settled."
+)
+RECORDS_NOT_OURS = Counter(
+    "sightline_records_not_ours", "Records on internal topics that no worker of ours wrote."
+)
+ALERTS = {
+    change: Counter(f"sightline_alerts_{change}", f"Alert revisions: {change}.")
+    for change in ("opened", "updated", "closed", "merged")
+}
+LAG = Gauge(
+    "sightline_consumer_lag_records",
+    "Records of a partition that are not yet done.",
+    ["stage", "topic", "partition"],
+    multiprocess_mode="livemostrecent",
+)
+WATERMARK_AGE = Gauge(
+    "sightline_watermark_age_seconds",
+    "How far event time is behind the clock, by partition of sightings.",
+    ["partition"],
+    multiprocess_mode="livemostrecent",
+)
+LIVE_INDICATORS = Gauge(
+    "sightline_live_indicators",
+    "Indicators remembered, by type.",
+    ["type"],
+    multiprocess_mode="livesum",
+)
+OPEN_EPISODES = Gauge(
+    "sightline_open_episodes", "Alerts that may still change.", multiprocess_mode="livesum"
+)
+BATCH_SECONDS = Histogram(
+    "sightline_batch_duration_seconds", "Work on one fetched batch.", ["stage"], buckets=_SECONDS
+)
+ALERT_SECONDS = Histogram(
+    "sightline_alert_latency_seconds",
+    "From the broker's time of the completing batch of events to its alert being sent.",
+    buckets=_SECONDS,
+)
+CHECKPOINT_SECONDS = Histogram(
+    "sightline_checkpoint_duration_seconds", "Writing one checkpoint.", buckets=_SECONDS
+)
+CHECKPOINT_BLOCK_SECONDS = Histogram(
+    "sightline_checkpoint_block_seconds",
+    "How long one step of a checkpoint kept the correlator waiting.",
+    buckets=_SECONDS,
+)

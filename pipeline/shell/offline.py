@@ -1,0 +1,81 @@
+"""The same core without a broker: events in arrival order in, the alerts they come to out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.alert import Alert, alert
+from pipeline.correlate import Change, Correlator, Episode
+from pipeline.decode import Reason, Rejection
+from pipeline.geo import Geo
+from pipeline.registry import Registry
+from pipeline.rule import Rule
+from pipeline.sight import Intake, Tally, fold_lengths
+
+BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
+
+
+class Reject(Struct, frozen=True):
+    """A line of `--rejects`."""
+
+    line: int
+    reason: Reason
+    detail: str
+
+
+encode_reject = msgspec.json.Encoder().encode
+
+
+class OfflineRun:
+    """One run over events in arrival order."""
+
+    def __init__(self, registry: Registry, rules: Sequence[Rule], lateness_ms: int) -> None:
+        sensors = registry.sensors
+        self._intake = Intake("offline", sensors, sensors, fold_lengths(rules), lateness_ms)
+        self._correlator = Correlator(rules, lateness_ms)
+        # The one clock of the wall that there is: nothing was seen after it was read.
+        self._now = time.time_ns() // 1_000_000
+
+    @property
+    def tally(self) -> Tally:
+        return self._intake.tally
+
+    def episodes(
+        self, lines: Iterable[bytes], reject: Callable[[int, Rejection], None]
+    ) -> Iterator[Episode]:
+        """Every episode as it ended, those that were merged into others left out.
+
+        `reject` is told of each line that was not taken, lines counted from 1.
+        """
+        intake = self._intake
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            for _, rejection in intake.read(line, self._now):
+                reject(number, rejection)
+            if number % BATCH == 0:
+                yield from self._step()
+        yield from self._step()
+        yield from _ended(self._correlator.finish())
+
+    def _step(self) -> Iterator[Episode]:
+        intake, correlator = self._intake, self._correlator
+        for packed in intake.pack(1, 0).values():
+            for sightings in packed:
+                correlator.observe(sightings)
+        yield from _ended(correlator.settle())
+        yield from _ended(correlator.advance(intake.watermark))
+        correlator.sweep()
+
+
+def _ended(episodes: Iterable[Episode]) -> Iterator[Episode]:
+    return (episode for episode in episodes if episode.change is Change.CLOSED)
+
+
+def alerts(episodes: Iterable[Episode], geo: Geo) -> Iterator[Alert]:
+    """The final revision of each."""
+    return (alert(episode, geo) for episode in episodes)

@@ -1,0 +1,131 @@
+"""Settings: one TOML file, each key also an environment variable; an unknown key is an error."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "SIGHTLINE_"
+_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class WrongUseError(Exception):
+    """Whoever called did something wrong; the text says what, and what to do. Exit status 2."""
+
+
+class FailedError(Exception):
+    """It could not be done; the text says why, in one line. Exit status 1."""
+
+
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every setting, with its default. Durations are texts: `500ms`, `30s`, `10m`, `24h`, `7d`."""
+
+    broker: str = "127.0.0.1:9092"
+    """Kafka's bootstrap servers, `host:port[,…]`."""
+    sensors: str = "sensors.toml"
+    """The sensor registry."""
+    rules: str = ""
+    """A rule file, or a folder of them; the project's default rules if empty."""
+    geoip_db: str = ""
+    """An MMDB of countries; the carried one if empty."""
+    geoip_asn_db: str = ""
+    """An MMDB of autonomous systems; none if empty."""
+    topic_prefix: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)] = ""
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9464
+    """Where Prometheus scrapes a worker; 0 for nowhere."""
+    metrics_host: str = "127.0.0.1"
+    lateness: str = "24h"
+    """How far behind the latest an event may come and still count."""
+    source_idle_after: str = "30s"
+    """How long a source at its end is silent before time goes on without it."""
+    checkpoint_interval: str = "2s"
+    events_partitions: Count = 4
+    """Partitions of a new `events.*` topic."""
+    sightings_partitions: Count = 8
+    """Partitions of `sightings` and `checkpoints`: the most workers that can correlate."""
+    replication_factor: Count = 1
+
+    @property
+    def lateness_ms(self) -> int:
+        return milliseconds("lateness", self.lateness)
+
+    @property
+    def source_idle_after_s(self) -> float:
+        return milliseconds("source_idle_after", self.source_idle_after) / 1000
+
+    @property
+    def checkpoint_interval_s(self) -> float:
+        return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    def topic(self, name: str) -> str:
+        """A topic's full name."""
+        return self.topic_prefix + name
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process."""
+        return {
+            PREFIX + name.upper(): str(value)
+            for name, value in msgspec.structs.asdict(self).items()
+        }
+
+
+def milliseconds(name: str, text: str) -> int:
+    """A duration such as `24h`, in ms; a `WrongUseError` if it is none."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise WrongUseError(f"{name} is {text!r}: write a number and ms, s, m, h or d, as in 24h")
+    return int(match[1]) * _UNIT_MS[match[2]]
+
+
+def load(
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **given: str | int | None,
+) -> Settings:
+    """Settings from the file, over it the environment, over that what was given by option."""
+    environment = os.environ if environment is None else environment
+    path = config or (Path(file) if (file := environment.get(f"{PREFIX}CONFIG")) else None)
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+            raise WrongUseError(f"{path}: {error}") from None
+    _known(values, str(path), "")
+    from_environment = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG"
+    }
+    _known(from_environment, "the environment", PREFIX)
+    values |= from_environment
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongUseError(f"settings: {error}") from None
+    for name in ("lateness", "source_idle_after", "checkpoint_interval"):
+        milliseconds(name, getattr(settings, name))
+    return settings
+
+
+def _known(values: Mapping[str, Any], where: str, prefix: str) -> None:
+    names = Settings.__struct_fields__
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            shown = [prefix + (name.upper() if prefix else name) for name in (key, *near)]
+            hint = f"; did you mean {shown[1]}?" if near else ""
+            raise WrongUseError(f"{where}: there is no setting {shown[0]}{hint}")

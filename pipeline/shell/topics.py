@@ -1,0 +1,121 @@
+"""The topics that a registry and the settings call for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from msgspec import Struct
+
+from pipeline.registry import Registry
+from pipeline.shell.settings import FailedError, Settings
+
+COMPACTED = {"cleanup.policy": "compact"}
+# Segments that are rolled and cleaned soon: a checkpoint is written anew all the time.
+CHECKPOINTED = {
+    "cleanup.policy": "compact",
+    "segment.ms": "600000",
+    "min.cleanable.dirty.ratio": "0.2",
+    "delete.retention.ms": "60000",
+}
+# The broker's own time: what a sensor says of itself is no measure of what is from the future.
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+ALERT_PARTITIONS = 4
+
+
+class Wanted(Struct, frozen=True):
+    """A topic as it ought to be."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
+    """Every topic, those of events first."""
+    sightings = settings.sightings_partitions
+    return [
+        *(
+            Wanted(name, settings.events_partitions, STAMPED)
+            for name in registry.topics(settings.topic_prefix)
+        ),
+        Wanted(settings.topic("sightings"), sightings, {}),
+        Wanted(settings.topic("checkpoints"), sightings, CHECKPOINTED),
+        Wanted(settings.topic("alerts"), ALERT_PARTITIONS, COMPACTED),
+        Wanted(settings.topic("campaigns"), ALERT_PARTITIONS, COMPACTED),
+        Wanted(settings.topic("dead-letters"), 1, {}),
+    ]
+
+
+class Checked(Struct):
+    """What `ensure` found: partitions by topic that there are now, and which of them it made."""
+
+    partitions: dict[str, int]
+    created: list[str]
+
+
+async def ensure(registry: Registry, settings: Settings) -> Checked:
+    """Create what is missing, check the rest; a `FailedError` says what does not fit."""
+    topics = wanted(registry, settings)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=15_000)
+    try:
+        await admin.start()
+    except KafkaError as error:
+        await admin.close()
+        raise FailedError(f"no broker at {settings.broker}: {error}") from None
+    try:
+        there = await _partitions(admin, [topic.name for topic in topics])
+        missing = [topic for topic in topics if topic.name not in there]
+        if missing:
+            await _create(admin, missing, settings.replication_factor)
+            there = await _partitions(admin, [topic.name for topic in topics])
+    except KafkaError as error:
+        raise FailedError(f"topics at {settings.broker}: {error}") from None
+    finally:
+        await admin.close()
+    absent = [topic.name for topic in topics if topic.name not in there]
+    if absent:
+        raise FailedError(f"topics could not be created: {', '.join(absent)}")
+    sightings, checkpoints = settings.topic("sightings"), settings.topic("checkpoints")
+    if there[sightings] != there[checkpoints]:
+        raise FailedError(
+            f"{sightings} has {there[sightings]} partitions and {checkpoints} has "
+            f"{there[checkpoints]}: they must have the same number"
+        )
+    return Checked(there, [topic.name for topic in missing])
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    described = await admin.describe_topics(names)
+    return {
+        topic["topic"]: len(topic["partitions"])
+        for topic in described
+        if topic["error_code"] == 0 and topic["partitions"]
+    }
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, missing: list[Wanted], replication_factor: int
+) -> None:
+    answer = await admin.create_topics(
+        [
+            NewTopic(
+                name=topic.name,
+                num_partitions=topic.partitions,
+                replication_factor=replication_factor,
+                topic_configs=topic.config,
+            )
+            for topic in missing
+        ]
+    )
+    for name, code, *detail in answer.topic_errors:
+        if code not in {0, TopicAlreadyExistsError.errno}:
+            why = detail[0] if detail and detail[0] else for_code(code).__name__
+            raise FailedError(f"topic {name} could not be created: {why}")
+    # The brokers hear of new topics a moment later.
+    names = [topic.name for topic in missing]
+    for _ in range(100):
+        if len(await _partitions(admin, names)) == len(names):
+            return
+        await asyncio.sleep(0.1)

@@ -1,0 +1,171 @@
+"""Workers: one process a stage, and a supervisor that keeps them running.
+
+Stages are processes of their own, so that each has a core, and a bug in one ends that one only.
+A stage that ends by itself is started again after a pause that doubles, up to half a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from pipeline.shell import files, topics
+from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
+from pipeline.shell.settings import FailedError, Settings, load
+
+STAGES = ("intake", "correlate")
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 60.0  # a stage that ran this long begins again with the first pause
+GRACE_S = 10.0
+_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+log = logging.getLogger("sightline")
+
+
+def configure_logging() -> None:
+    """Ours from INFO, Faust's and aiokafka's from WARNING; to stderr, one line a record."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    log.setLevel(logging.INFO)
+    # Every rebalance makes these warn of what is its ordinary course.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)
+    logging.getLogger("faust").setLevel(logging.ERROR)
+
+
+def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
+    """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status."""
+    asyncio.run(topics.ensure(files.registry_of(Path(settings.sensors)), settings))
+    files.rules_of(Path(settings.rules) if settings.rules else None)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with tempfile.TemporaryDirectory(prefix="sightline-metrics-") as folder:
+        _serve_metrics(settings, folder)
+        keepers = [_Keeper(stage, settings, folder) for stage in stages]
+        try:
+            for keeper in keepers:
+                keeper.start()
+            _say_ready(keepers, stop)
+            return _watch(keepers, stop, restart=restart)
+        finally:
+            for keeper in keepers:
+                keeper.child.ask_to_stop()
+            for keeper in keepers:
+                keeper.child.stop(grace=GRACE_S)
+
+
+def _serve_metrics(settings: Settings, folder: str) -> None:
+    if not settings.metrics_port:
+        return
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)
+    try:
+        start_http_server(settings.metrics_port, settings.metrics_host, registry)
+    except OSError as error:
+        raise FailedError(
+            f"metrics cannot be served on {settings.metrics_host}:{settings.metrics_port}: "
+            f"{error.strerror}; set SIGHTLINE_METRICS_PORT (0 for none)"
+        ) from None
+
+
+class _Keeper:
+    """One stage's process, and when it may be started again."""
+
+    def __init__(self, stage: str, settings: Settings, folder: str) -> None:
+        self.stage = stage
+        self._environment = settings.environment() | {_MULTIPROCESS: folder}
+        self._folder = folder
+        self._pause = FIRST_PAUSE_S
+        self._started = 0.0
+        self.again_at: float | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        self.again_at = None
+        self.child = Child(
+            "-m",
+            "pipeline.shell.worker",
+            self.stage,
+            environment=self._environment,
+            ready_within=None,
+            name=self.stage,
+            log="inherit",
+        )
+        self.child.start()
+
+    def ended(self) -> int:
+        """Note that the process has ended; its exit status."""
+        status = self.child.wait(GRACE_S)
+        mark_process_dead(self.child.pid, self._folder)
+        if time.monotonic() - self._started > STEADY_S:
+            self._pause = FIRST_PAUSE_S
+        self.again_at = time.monotonic() + self._pause
+        log.error(
+            "%s ended with status %d; it is started again in %.0f s",
+            self.stage,
+            status,
+            self._pause,
+        )
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+        return status
+
+
+def _say_ready(keepers: list[_Keeper], stop: threading.Event) -> None:
+    while not stop.is_set() and all(keeper.child.running for keeper in keepers):
+        if all(keeper.child.ready for keeper in keepers):
+            print(f"ready {' '.join(keeper.stage for keeper in keepers)}", flush=True)
+            return
+        stop.wait(0.05)
+
+
+def _watch(keepers: list[_Keeper], stop: threading.Event, *, restart: bool) -> int:
+    while not stop.wait(0.1):
+        for keeper in keepers:
+            if keeper.again_at is not None:
+                if time.monotonic() >= keeper.again_at:
+                    keeper.start()
+            elif not keeper.child.running:
+                status = keeper.ended()
+                if not restart:
+                    return status or 1
+    return 0
+
+
+def run_stage(stage: str) -> int:
+    """One stage in this process, until it is told to stop."""
+    exit_with_parent()
+    configure_logging()
+    settings = load()
+    rules = files.rules_of(Path(settings.rules) if settings.rules else None)
+    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
+    partitions = asyncio.run(topics.ensure(registry, settings)).partitions
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+    from pipeline.shell.app import make_app, run
+    from pipeline.shell.correlating import CorrelateStage
+    from pipeline.shell.intake import IntakeStage
+
+    app = make_app(stage, settings)
+    if stage == "intake":
+        IntakeStage(app, settings, registry, rules, partitions[settings.topic("sightings")])
+    else:
+        CorrelateStage(app, settings, rules, files.geo_of(settings))
+    return run(app, stage)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run_stage(sys.argv[1]))
+    except (FailedError, ChildFailed) as error:
+        sys.exit(f"sightline: {error}")

@@ -1,0 +1,278 @@
+"""A batch of events to folded sightings. No I/O here.
+
+A sighting says: this party saw this indicator, first at that time and last at that time, both
+within one slice. A flood from one source becomes one sighting a slice before it travels on.
+Sightings travel packed: one record for each partition of the `sightings` topic, and in it one
+group of columns for each indicator type.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import gcd
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct, field
+
+from pipeline.decode import Reason, Rejection, decode, split
+from pipeline.event import Event
+from pipeline.indicator import indicators
+from pipeline.registry import Party
+from pipeline.rule import Rule
+from pipeline.window import SLICES
+
+FUTURE_MS = 120_000
+"""An event may be this much later than the broker's time; beyond it, it is from the future."""
+
+UNKNOWN_WATERMARK = -1
+
+
+class Group(Struct, frozen=True, array_like=True, gc=False):
+    """Sightings of one indicator type, in columns of equal length. Times in ms."""
+
+    type: str
+    values: list[str]
+    first_seen: list[int]
+    last_seen: list[int]
+
+
+class Sightings(Struct, frozen=True, array_like=True):
+    """One record of the `sightings` topic: what one party saw, of one partition of one batch.
+
+    `source` is the partition the events came from, "topic/partition"; `watermark` the latest
+    event time in it, ms; `ingested` the broker time of the batch's earliest record, ms.
+    """
+
+    source: str
+    organisation: str
+    country: str
+    watermark: int
+    ingested: int
+    groups: list[Group]
+
+
+class SourceState(Struct, frozen=True, array_like=True):
+    """How far a source has come. Idle: at the end of its partition, and silent for a while."""
+
+    source: str
+    watermark: int
+    idle: bool
+
+
+class Progress(Struct, frozen=True, array_like=True):
+    """What an intake worker tells every partition of `sightings` from time to time.
+
+    `sources` are the partitions it owns; `expected` all that it knows of, owned by whomever.
+    """
+
+    sources: list[SourceState]
+    expected: list[str]
+
+
+class Tally(Struct):
+    """Every event is counted once: received = the sum of the other four."""
+
+    received: int = 0
+    correlated: int = 0
+    without_indicators: int = 0
+    late: int = 0
+    rejected: Counter[Reason] = field(default_factory=Counter)
+    uncanonical: int = 0
+    """Values without a canonical form; not a kind of event."""
+
+    def add(self, other: Tally) -> None:
+        self.received += other.received
+        self.correlated += other.correlated
+        self.without_indicators += other.without_indicators
+        self.late += other.late
+        self.rejected.update(other.rejected)
+        self.uncanonical += other.uncanonical
+
+    @property
+    def adds_up(self) -> bool:
+        return self.received == (
+            self.correlated + self.without_indicators + self.late + self.rejected.total()
+        )
+
+
+def fold_lengths(rules: Iterable[Rule]) -> dict[str, int]:
+    """By indicator type, the longest time that lies within one slice of every rule on it.
+
+    In units of 1/60 ms: a slice of a rule is timespan/60, which need not be whole milliseconds.
+    """
+    lengths: dict[str, int] = {}
+    for rule in rules:
+        kind = rule.indicator_type
+        lengths[kind] = gcd(lengths.get(kind, 0), rule.timespan_ms)
+    return lengths
+
+
+class Intake:
+    """Checks and folds the events of one source partition, batch after batch.
+
+    `speaks_for` maps the sensors of the source's party to that party; `known` are all sensors.
+    With several parties in it (an offline run), the events of a batch fold by party.
+    """
+
+    __slots__ = (
+        "_folds",
+        "_known",
+        "_lateness",
+        "_lengths",
+        "_speaks_for",
+        "source",
+        "tally",
+        "watermark",
+    )
+
+    def __init__(
+        self,
+        source: str,
+        speaks_for: Mapping[str, Party],
+        known: Mapping[str, Party],
+        lengths: Mapping[str, int],
+        lateness_ms: int,
+    ) -> None:
+        self.source = source
+        self._speaks_for = speaks_for
+        self._known = known
+        self._lengths = lengths
+        self._lateness = lateness_ms
+        self.watermark = UNKNOWN_WATERMARK
+        self.tally = Tally()
+        self._folds: dict[Party, dict[str, dict[tuple[str, int], tuple[int, int]]]] = {}
+
+    def read(self, message: bytes, now_ms: int) -> Sequence[tuple[int, Rejection]]:
+        """Count and fold the events of one message; `now_ms` is the time at which it came in.
+
+        What was rejected, each with its place in the message.
+        """
+        rejected: list[tuple[int, Rejection]] = []
+        parts: Sequence[bytes | Rejection] = ()
+        for index, event in enumerate(decode(message)):
+            if isinstance(event, Event):
+                rejection = self.take(event, now_ms)
+                if rejection is None:
+                    continue
+                parts = parts or split(message)
+                raw = parts[index]
+                assert isinstance(raw, bytes)
+                rejected.append((index, Rejection(rejection.reason, rejection.detail, raw)))
+            else:
+                self.tally.received += 1
+                self.tally.rejected[event.reason] += 1
+                rejected.append((index, event))
+        return rejected
+
+    def take(self, event: Event, now_ms: int) -> Rejection | None:
+        """Count and fold one event. Its rejection has no bytes: the caller has them."""
+        tally = self.tally
+        tally.received += 1
+        sensor = event.device.uid
+        party = self._speaks_for.get(sensor)
+        if party is None:
+            return self._reject_sensor(sensor)
+        time = event.time
+        if time > self.watermark:
+            if time > now_ms + FUTURE_MS:
+                tally.rejected[Reason.FROM_THE_FUTURE] += 1
+                ahead = (time - now_ms) / 1000
+                return Rejection(
+                    Reason.FROM_THE_FUTURE, f"{ahead:.0f} s later than when it came in", b""
+                )
+            self.watermark = time
+        elif time < self.watermark - self._lateness:
+            tally.late += 1
+            behind = (self.watermark - time) / 1000
+            return Rejection(
+                Reason.TOO_LATE, f"{behind:.0f} s behind the latest event of its source", b""
+            )
+
+        found, uncanonical = indicators(event)
+        tally.uncanonical += uncanonical
+        if not found:
+            tally.without_indicators += 1
+            return None
+        tally.correlated += 1
+        folds = self._folds.get(party)
+        if folds is None:
+            folds = self._folds[party] = {kind: {} for kind in self._lengths}
+        for kind, value in found:
+            fold = folds.get(kind)
+            if fold is None:
+                continue  # no rule groups by this type
+            key = (value, time * SLICES // self._lengths[kind])
+            seen = fold.get(key)
+            if seen is None:
+                fold[key] = (time, time)
+            elif time < seen[0]:
+                fold[key] = (time, seen[1])
+            elif time > seen[1]:
+                fold[key] = (seen[0], time)
+        return None
+
+    def _reject_sensor(self, sensor: str) -> Rejection:
+        if sensor in self._known:
+            reason, detail = Reason.FOREIGN_SENSOR, f"{sensor!r} is not a sensor of this topic"
+        else:
+            reason, detail = Reason.UNKNOWN_SENSOR, f"{sensor!r} is not in the registry"
+        self.tally.rejected[reason] += 1
+        return Rejection(reason, detail, b"")
+
+    def pack(self, partitions: int, ingested_ms: int) -> dict[int, list[Sightings]]:
+        """What was folded since the last call, by the partition of `sightings` it goes to."""
+        packed: dict[int, list[Sightings]] = {}
+        for party, folds in self._folds.items():
+            by_partition: dict[int, list[Group]] = {}
+            for kind, fold in folds.items():
+                if fold:
+                    for partition, group in _groups(kind, fold, partitions).items():
+                        by_partition.setdefault(partition, []).append(group)
+            for partition, groups in by_partition.items():
+                packed.setdefault(partition, []).append(
+                    Sightings(
+                        self.source,
+                        party.organisation,
+                        party.country,
+                        self.watermark,
+                        ingested_ms,
+                        groups,
+                    )
+                )
+        self._folds = {}
+        return packed
+
+
+def _groups(
+    kind: str, fold: Mapping[tuple[str, int], tuple[int, int]], partitions: int
+) -> dict[int, Group]:
+    groups: dict[int, Group] = {}
+    for (value, _), (first, last) in fold.items():
+        partition = partition_of(value, partitions)
+        group = groups.get(partition)
+        if group is None:
+            group = groups[partition] = Group(kind, [], [], [])
+        group.values.append(value)
+        group.first_seen.append(first)
+        group.last_seen.append(last)
+    return groups
+
+
+def partition_of(value: str, partitions: int) -> int:
+    """The partition of `sightings`, and of `checkpoints`, that an indicator belongs to."""
+    return crc32(value.encode()) % partitions
+
+
+encode = msgspec.msgpack.Encoder().encode
+_decode_sightings = msgspec.msgpack.Decoder(Sightings).decode
+_decode_progress = msgspec.msgpack.Decoder(Progress).decode
+
+PROGRESS_KEY = b"progress"
+"""The key that tells a `Progress` record from a `Sightings` record."""
+
+
+def decode_sightings(key: bytes | None, value: bytes) -> Sightings | Progress:
+    """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours."""
+    return _decode_progress(value) if key == PROGRESS_KEY else _decode_sightings(value)

@@ -1,0 +1,65 @@
+"""One broker for all integration tests: a real Kafka, or else the embedded one, and said so.
+
+REQUIRE_KAFKA=1 (continuous integration) makes a missing Java or Maven a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.shell.broker import INSTALL_HINT, missing_for_kafka
+from pipeline.shell.processes import Child, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MISSING = missing_for_kafka()
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    bootstrap: str
+    kind: Literal["kafka", "embedded"]
+
+    def create(self, topic: str, partitions: int = 4) -> None:
+        """A topic; on the embedded broker it has 4 partitions, whatever was asked for."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        if self.kind == "kafka":
+            admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
+        # Asking for it makes it on the embedded broker; Kafka shows it as soon as it can be used.
+        until(lambda: admin.list_topics(topic, timeout=10).topics[topic].partitions, topic)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    if MISSING:
+        with Child("-m", "pipeline.shell.embedded") as child:
+            yield Broker(child.ready, "embedded")
+    else:
+        with Child("-m", "pipeline.shell.broker", "--port", "0", ready_within=300) as child:
+            yield Broker(child.ready, "kafka")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    wanted = any(item.get_closest_marker("kafka") for item in items)
+    if wanted and MISSING and os.environ.get("REQUIRE_KAFKA") == "1":
+        raise pytest.UsageError(
+            f"REQUIRE_KAFKA=1, but {' and '.join(MISSING)} is missing.\n{INSTALL_HINT}"
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # Tests, not their set-up: what the embedded broker stood in for, and what it could not.
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    count = sum(r.when == "call" and "kafka" in r.keywords for r in reports)
+    if count and MISSING:
+        terminalreporter.write_line(
+            f"Not tried on a real Kafka, for want of {' and '.join(MISSING)}: these {count} broker "
+            "tests ran on the embedded broker, and those of restart and crash did not run at all."
+        )
+        terminalreporter.write_line(INSTALL_HINT)

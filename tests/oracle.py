@@ -1,0 +1,208 @@
+"""The oracle: the contract's definition of an alert, recounted window by window.
+
+It shares no code with the correlator and is kept for ever. Where both disagree, one of them
+misreads the contract. Nothing here is clever, on purpose:
+
+    a window ends at slice s and covers slices s-59 … s;
+    it holds when the sightings in it come from at least `gte` distinct values of `field`;
+    an episode is a longest run of consecutive s for which the window holds;
+    it covers the slices from 59 before its first s to its last s.
+
+`python -m tests.oracle` runs it over the whole carried Marx data set.
+"""
+
+import ipaddress
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from importlib.resources import files
+from math import floor
+from typing import Literal, NamedTuple
+
+from pipeline.shell import marx
+
+SLICES = 60
+
+
+class Sighting(NamedTuple):
+    type: str
+    value: str
+    organisation: str
+    country: str
+    time_ms: int
+
+
+class OracleRule(NamedTuple):
+    indicator_type: str
+    timespan_ms: int
+    field: Literal["country", "organisation"]
+    gte: int
+
+
+class Episode(NamedTuple):
+    type: str
+    value: str
+    first_seen: int
+    last_seen: int
+    countries: tuple[str, ...]
+    organisations: tuple[str, ...]
+
+
+def episodes(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
+    """All episodes of the rule, one alert each; `gte` is at least 1."""
+    by_indicator: dict[str, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        if sighting.type == rule.indicator_type:
+            by_indicator[sighting.value].append(sighting)
+    return {
+        episode
+        for of_indicator in by_indicator.values()
+        for episode in _episodes_of_one_indicator(of_indicator, rule)
+    }
+
+
+def _episodes_of_one_indicator(sightings: list[Sighting], rule: OracleRule) -> Iterator[Episode]:
+    # A window never has more distinct values than all sightings together.
+    if len({_field(x, rule) for x in sightings}) < rule.gte:
+        return
+
+    values_of_slice: dict[int, set[str]] = defaultdict(set)
+    for x in sightings:
+        values_of_slice[_slice(x, rule)].add(_field(x, rule))
+
+    # Every other window is empty, and an empty window never holds.
+    windows = {s for t in values_of_slice for s in range(t, t + SLICES)}
+
+    def holds(s: int) -> bool:
+        values: set[str] = set()
+        for t in range(s - 59, s + 1):
+            if t in values_of_slice:
+                values |= values_of_slice[t]
+        return len(values) >= rule.gte
+
+    holding = sorted(s for s in windows if holds(s))
+    for first, last in _runs(holding):
+        yield _episode([x for x in sightings if first - 59 <= _slice(x, rule) <= last])
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """The longest runs of consecutive numbers, each as (first, last)."""
+    run: list[int] = []
+    for number in numbers:
+        if run and number != run[-1] + 1:
+            yield run[0], run[-1]
+            run = []
+        run.append(number)
+    if run:
+        yield run[0], run[-1]
+
+
+def _episode(covered: list[Sighting]) -> Episode:
+    return Episode(
+        type=covered[0].type,
+        value=covered[0].value,
+        first_seen=min(x.time_ms for x in covered),
+        last_seen=max(x.time_ms for x in covered),
+        countries=tuple(sorted({x.country for x in covered})),
+        organisations=tuple(sorted({x.organisation for x in covered})),
+    )
+
+
+def _slice(sighting: Sighting, rule: OracleRule) -> int:
+    # floor(time / (timespan / 60)), in whole numbers.
+    return sighting.time_ms * SLICES // rule.timespan_ms
+
+
+def _field(sighting: Sighting, rule: OracleRule) -> str:
+    return sighting.country if rule.field == "country" else sighting.organisation
+
+
+def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
+    """Find the same by trying every slice of small inputs: nothing indexed, nothing left out."""
+    everything = [x for x in sightings if x.type == rule.indicator_type]
+    if not everything:
+        return set()
+
+    slice_length = Fraction(rule.timespan_ms, 60)
+
+    def slice_of(x: Sighting) -> int:
+        return floor(x.time_ms / slice_length)
+
+    def covered(value: str, first_slice: int, last_slice: int) -> list[Sighting]:
+        return [
+            x for x in everything if x.value == value and first_slice <= slice_of(x) <= last_slice
+        ]
+
+    def holds(value: str, s: int) -> bool:
+        return len({getattr(x, rule.field) for x in covered(value, s - 59, s)}) >= rule.gte
+
+    earliest = min(slice_of(x) for x in everything) - 60
+    latest = max(slice_of(x) for x in everything) + 60
+
+    found = set()
+    for value in {x.value for x in everything}:
+        held_from = None
+        for s in range(earliest, latest + 1):
+            if holds(value, s):
+                if held_from is None:
+                    held_from = s
+            elif held_from is not None:
+                found.add(_episode(covered(value, held_from - 59, s - 1)))
+                held_from = None
+    return found
+
+
+def public_ip(text: str) -> str | None:
+    """Canonical form of a public unicast address, or None."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return None
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+    if address.is_global and not address.is_multicast and not address.is_reserved:
+        return str(address)
+    return None
+
+
+def sightings_of_marx(rows: Iterable[marx.Row]) -> Iterator[Sighting]:
+    """One sighting of its source for each row; a source that is no public address gives none."""
+    registry = tomllib.loads(
+        (files("pipeline") / "data" / "marx" / "sensors.toml").read_text(encoding="utf-8")
+    )
+    party_of_sensor = {
+        sensor["id"]: (organisation["id"], sensor.get("country", organisation["country"]))
+        for organisation in registry["organisation"]
+        for sensor in organisation["sensor"]
+    }
+    for row in rows:
+        value = public_ip(row.src)
+        if value is not None:
+            organisation, country = party_of_sensor[row.host]
+            yield Sighting("ip", value, organisation, country, row.time_ms)
+
+
+def main() -> None:
+    began = time.perf_counter()
+    rows = list(marx.carried())
+    rule = OracleRule(indicator_type="ip", timespan_ms=3_600_000, field="country", gte=3)
+    found = episodes(sightings_of_marx(rows), rule)
+    months = Counter(
+        datetime.fromtimestamp(x.first_seen / 1000, tz=UTC).strftime("%Y-%m") for x in found
+    )
+    print(f"events            {len(rows):>7}")
+    print(f"distinct sources  {len({row.src for row in rows}):>7}")
+    print(f"episodes          {len(found):>7}")
+    for month, count in sorted(months.items()):
+        print(f"  {month}         {count:>7}")
+    print(f"seconds           {time.perf_counter() - began:>7.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+"""The correlator says what the oracle says, whatever happens on the way.
+
+Any order within the lateness, any duplication, any split into batches, any crash between any
+two steps: the alerts are those of the contract's definition, each with one id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.correlate import Change, Episode
+from pipeline.rule import Level, Rule
+from pipeline.shard import Shard
+from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
+from tests import oracle
+
+SOURCE = "events/0"
+
+
+class Given(NamedTuple):
+    """A case: sightings in order of arrival, and the rules they meet."""
+
+    sightings: list[oracle.Sighting]
+    rules: list[Rule]
+
+    @property
+    def lateness(self) -> int:
+        """The least that is not exceeded by this order of arrival."""
+        latest = lateness = 0
+        for sighting in self.sightings:
+            latest = max(latest, sighting.time_ms)
+            lateness = max(lateness, latest - sighting.time_ms)
+        return lateness
+
+
+def rule(kind: str, timespan: int, field: str, gte: int) -> Rule:
+    name = f"{kind}-{timespan}-{field}-{gte}"
+    return Rule(name, name, Level.MEDIUM, kind, timespan, field, gte)  # type: ignore[arg-type]
+
+
+# A slice is 1 ms at a timespan of 60; 90 and 100 make slices that are no whole number of ms.
+windows = st.builds(
+    lambda window, slices: 60 * window + slices,
+    st.integers(0, 8),
+    st.sampled_from([0, 0, 1, 2, 30, 58, 59]),
+)
+PARTIES = [("north", "CZ"), ("north", "SK"), ("south", "CZ"), ("west", "AT"), ("east", "DE")]
+sightings = st.builds(
+    lambda party, kind, value, time: oracle.Sighting(kind, value, party[0], party[1], time),
+    st.sampled_from(PARTIES),
+    st.sampled_from(["ip", "ip", "domain"]),
+    st.sampled_from(["a", "a", "a", "b"]),
+    windows,
+)
+rules = st.lists(
+    st.builds(
+        rule,
+        st.sampled_from(["ip", "ip", "domain"]),
+        st.sampled_from([60, 60, 90, 100, 240]),
+        st.sampled_from(["country", "organisation"]),
+        st.integers(1, 4),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda rule: rule.id,
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Given:
+    seen = draw(st.lists(sightings, min_size=1, max_size=40))
+    disorder = draw(st.sampled_from([0, 1, 60, 130, 10_000]))
+    jitter = [draw(st.integers(0, disorder)) for _ in seen]
+    order = sorted(range(len(seen)), key=lambda i: seen[i].time_ms + jitter[i])
+    again = draw(st.lists(st.integers(0, len(seen) - 1), max_size=10))
+    arrived = [seen[i] for i in order]
+    for i in again:
+        arrived.insert(draw(st.integers(0, len(arrived))), seen[i])
+    return Given(arrived, draw(rules))
+
+
+def expected(case: Given) -> set[tuple[str, oracle.Episode]]:
+    return {
+        (rule.id, episode)
+        for rule in case.rules
+        for episode in oracle.episodes(
+            case.sightings,
+            oracle.OracleRule(rule.indicator_type, rule.timespan_ms, rule.field, rule.gte),
+        )
+    }
+
+
+PROGRESS = (PROGRESS_KEY, encode(Progress([SourceState(SOURCE, -1, False)], [SOURCE])))
+Log = list[tuple[bytes | None, bytes]]
+
+
+def log_of(case: Given) -> Log:
+    """The `sightings` partition: progress first, then sightings as they came."""
+    log: Log = [PROGRESS]
+    latest = 0
+    for one in case.sightings:
+        latest = max(latest, one.time_ms)
+        group = Group(one.type, [one.value], [one.time_ms], [one.time_ms])
+        packed = Sightings(SOURCE, one.organisation, one.country, latest, 0, [group])
+        log.append((None, encode(packed)))
+    return log
+
+
+class Alerts:
+    """The compacted topic: by id, the newest revision."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, Episode] = {}
+
+    def send(self, episodes: list[Episode]) -> None:
+        for episode in episodes:
+            self.newest[episode.id] = episode
+
+    def final(self) -> list[tuple[str, oracle.Episode]]:
+        assert all(one.change in {Change.CLOSED, Change.MERGED} for one in self.newest.values()), (
+            "an alert was left open"
+        )
+        return [
+            (
+                one.rule.id,
+                oracle.Episode(
+                    one.rule.indicator_type,
+                    one.value,
+                    one.first_seen,
+                    one.last_seen,
+                    one.countries,
+                    one.organisations,
+                ),
+            )
+            for one in self.newest.values()
+            if one.change is Change.CLOSED
+        ]
+
+
+def check(alerts: Alerts, case: Given) -> None:
+    final = alerts.final()
+    assert sorted(final) == sorted(expected(case))  # as lists: nothing twice under two ids
+
+
+class CrashError(Exception):
+    pass
+
+
+class Worker:
+    """What the shell does with a shard, one step at a time, with a crash before any of them."""
+
+    def __init__(self, case: Given, random: Random, crash_rate: float) -> None:
+        self.case = case
+        self.random = random
+        self.crash_rate = crash_rate
+        self.alerts = Alerts()
+        self.checkpoints: list[tuple[bytes, bytes | None]] = []
+        self.committed = 0
+        self.crashes = 0
+
+    def step(self) -> None:
+        if self.random.random() < self.crash_rate:
+            self.crashes += 1
+            raise CrashError
+
+    def run(self, log: Log) -> None:
+        while True:
+            try:
+                self.live(log)
+            except CrashError:
+                if self.crashes > 30:
+                    self.crash_rate = 0.0
+            else:
+                return
+
+    def live(self, log: Log) -> None:
+        shard = Shard(self.case.rules, self.case.lateness)
+        shard.restore(self.compacted())
+        position = noted = self.committed
+        # Alerts are sent without waiting: a crash loses the end of what was not delivered.
+        pending: list[Episode] = []
+        checkpoint: Iterator[tuple[bytes, bytes | None]] | None = None
+        while position < len(log) or checkpoint is not None:
+            if position < len(log):
+                size = self.random.choice([1, 1, 2, 5, 40])
+                taken = shard.take(log[position : position + size])
+                # After a crash between seal and commit, what the state holds comes again.
+                assert taken.late == 0 or self.crashes
+                if taken.write_ahead:
+                    self.deliver(pending)
+                for segment in taken.write_ahead:
+                    self.step()
+                    self.checkpoints.append(segment)
+                pending += taken.episodes
+                position = min(position + size, len(log))
+            if self.random.random() < 0.5:
+                self.deliver(pending)
+            if checkpoint is None and self.random.random() < 0.4:
+                noted = position
+                pending += shard.refresh()
+                checkpoint = shard.checkpoint()
+            if checkpoint is not None and self.random.random() < 0.7:
+                self.deliver(pending)
+                following = next(checkpoint, None)
+                self.step()
+                if following is not None:
+                    self.checkpoints.append(following)
+                else:
+                    self.committed = noted
+                    checkpoint = None
+        self.deliver(pending)
+        self.step()
+        self.nothing_withheld(shard)
+        # The end of an offline run closes what is left.
+        self.alerts.send(shard.correlator.finish())
+
+    def nothing_withheld(self, shard: Shard) -> None:
+        """Every alert that is open has been told, and told whole."""
+        self.alerts.send(shard.take([PROGRESS]).episodes)
+        self.alerts.send(shard.refresh())
+        for track in shard.correlator.tracks:
+            for lives in track.episodes.values():
+                for live in lives:
+                    told = self.alerts.newest[live.id]
+                    assert told.change in {Change.OPENED, Change.UPDATED}
+                    assert live.published == (
+                        told.first_seen,
+                        told.last_seen,
+                        told.countries,
+                        told.organisations,
+                    )
+
+    def deliver(self, pending: list[Episode]) -> None:
+        while pending:
+            self.step()
+            self.alerts.send([pending.pop(0)])
+
+    def compacted(self) -> list[tuple[bytes, bytes | None]]:
+        newest = {key: n for n, (key, _) in enumerate(self.checkpoints)}
+        return [self.checkpoints[n] for n in sorted(newest.values())]
+
+
+seeds = st.integers(0, 2**32)
+
+
+@settings(max_examples=600, deadline=None)
+@given(cases(), seeds)
+def test_incremental_is_the_oracle(case: Given, seed: int) -> None:
+    worker = Worker(case, Random(seed), crash_rate=0.0)
+    worker.run(log_of(case))
+    check(worker.alerts, case)
+
+
+@settings(max_examples=1200, deadline=None)
+@given(cases(), seeds)
+def test_any_crash_changes_nothing(case: Given, seed: int) -> None:
+    worker = Worker(case, Random(seed), crash_rate=0.08)
+    worker.run(log_of(case))
+    check(worker.alerts, case)
