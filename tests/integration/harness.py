@@ -1,0 +1,91 @@
+"""A pipeline of real processes on a real broker, and the offline run it must equal."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from pipeline.alert import alert
+from pipeline.geo import Geo
+from pipeline.registry import Registry
+from pipeline.rule import Rule
+from pipeline.shell import files, observe, topics
+from pipeline.shell.offline import OfflineRun
+from pipeline.shell.processes import Child
+from pipeline.shell.settings import Settings
+
+MARX_SENSORS = files.carried("marx", "sensors.toml")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Pipeline:
+    """Topics of its own under a prefix, workers of its own."""
+
+    def __init__(
+        self, bootstrap: str, prefix: str, rules: Path, sensors: Path = MARX_SENSORS
+    ) -> None:
+        self.settings = Settings(
+            broker=bootstrap,
+            topic_prefix=prefix,
+            sensors=str(sensors),
+            rules=str(rules),
+            metrics_port=free_port(),
+            checkpoint_interval="500ms",
+            sightings_partitions=4,
+            events_partitions=4,
+        )
+        self.registry: Registry = files.registry_of(sensors, prefix)
+        self.rules: Sequence[Rule] = files.rules_of(rules)
+        self.topic_of = {
+            sensor: topic
+            for topic, party in self.registry.topics(prefix).items()
+            for sensor, of in self.registry.sensors.items()
+            if of == party
+        }
+
+    def create_topics(self) -> None:
+        asyncio.run(topics.ensure(self.registry, self.settings))
+
+    def worker(self, *options: str, metrics_port: int = 0) -> Child:
+        environment = self.settings.environment()
+        environment["SIGHTLINE_METRICS_PORT"] = str(metrics_port)
+        return Child("-m", "pipeline", "worker", *options, environment=environment)
+
+    def produce(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Send (topic, value) pairs, in order within a topic's partition."""
+
+        async def send() -> None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self.settings.broker, linger_ms=20, max_batch_size=128 * 1024
+            )
+            await producer.start()
+            try:
+                for topic, value in messages:
+                    await producer.send(topic, value)
+            finally:
+                await producer.stop()
+
+        asyncio.run(send())
+
+    def caught_up(self, within: float = 240.0) -> None:
+        asyncio.run(observe.wait_until_caught_up(self.settings, self.registry, within))
+
+    def alerts(self) -> list[observe.AlertKey]:
+        """What the newest revisions on the topic say."""
+        return observe.final(asyncio.run(observe.alerts(self.settings)))
+
+    def offline(self, lines: Iterable[bytes]) -> list[observe.AlertKey]:
+        """What an offline run over the same events says."""
+        run = OfflineRun(self.registry, self.rules, self.settings.lateness_ms)
+        episodes = run.episodes(lines, lambda *_: None)
+        return sorted(observe.key(alert(episode, Geo())) for episode in episodes)
