@@ -18,11 +18,11 @@ from pipeline.correlate import Correlator, LiveEpisode, Merger, Says, Track
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import SourceState
-from pipeline.window import Window, pack_single, unpack_single
+from pipeline.window import Window, unpack_single
 
 
 class Singles(Struct, frozen=True, array_like=True, gc=False):
-    """Indicators seen by one party in one slice, in columns. `parties` number the segment's."""
+    """Sightings of indicators without a window, in columns. `parties` number the segment's."""
 
     values: list[str]
     first_seen: list[int]
@@ -75,7 +75,7 @@ class Segment(Struct, frozen=True, array_like=True):
     """The state of some indicators."""
 
     parties: list[Party]
-    tracks: list[SavedTrack]
+    track: SavedTrack
 
 
 class Seal(Struct, frozen=True, array_like=True):
@@ -104,41 +104,37 @@ def unseal(record: bytes) -> Seal:
     return _decode_seal(record)
 
 
-def save(correlator: Correlator, values: Sequence[Iterable[str]], *, published: bool) -> bytes:
-    """A segment of some indicators: the values of each track, in the tracks' order.
+def save(
+    correlator: Correlator, track: int, values: Iterable[str], *, published: bool, gone: bool
+) -> bytes:
+    """A segment of some indicators of one track; `gone`: of their being gone.
 
     `published`: whether the episodes' newest revisions have been delivered. A restore gives those
     that were not out again.
     """
-    tracks = [
-        _save_track(track, of, published=published)
-        for track, of in zip(correlator.tracks, values, strict=True)
-    ]
-    return _encode(Segment(list(correlator.parties.all), tracks))
+    of = correlator.tracks[track]
+    if gone:
+        saved = SavedTrack(of.kind, of.timespan, Singles([], [], [], []), [], list(values))
+    else:
+        saved = _save_track(of, values, published=published)
+    return _encode(Segment(list(correlator.parties.all), saved))
 
 
 def _save_track(track: Track, values: Iterable[str], *, published: bool) -> SavedTrack:
-    names: list[str] = []
-    firsts: list[int] = []
-    lasts: list[int] = []
-    parties: list[int] = []
+    singles = Singles([], [], [], [])
     windows: list[SavedWindow] = []
-    gone: list[str] = []
     for value in values:
         state = track.states.get(value)
-        if isinstance(state, int):
-            party, first, last = unpack_single(state)
-            names.append(value)
-            firsts.append(first)
-            lasts.append(last)
-            parties.append(party)
-        elif state is None:
-            gone.append(value)
-        else:
+        if isinstance(state, Window):
             windows.append(_save_window(track, value, state, published=published))
-    return SavedTrack(
-        track.kind, track.timespan, Singles(names, firsts, lasts, parties), windows, gone
-    )
+        elif state is not None:
+            for single in (state,) if isinstance(state, int) else state:
+                party, first, last = unpack_single(single)
+                singles.values.append(value)
+                singles.first_seen.append(first)
+                singles.last_seen.append(last)
+                singles.parties.append(party)
+    return SavedTrack(track.kind, track.timespan, singles, windows, [])
 
 
 def _save_window(track: Track, value: str, window: Window, *, published: bool) -> SavedWindow:
@@ -180,19 +176,21 @@ def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
     """
     saved = _decode_segment(segment)
     numbers = [correlator.parties.number(party) for party in saved.parties]
-    tracks = {(track.kind, track.timespan): track for track in correlator.tracks}
-    for of in saved.tracks:
-        track = tracks.get((of.kind, of.timespan_ms))
-        if track is not None:
-            _restore_singles(track, of.singles, numbers)
-            for window in of.windows:
-                _restore_window(track, window, numbers)
-            for value in of.gone:
-                if sealed:
-                    track.states.pop(value, None)
-                    track.episodes.pop(value, None)
-                elif value in track.states:
-                    track.dirty.add(value)  # to be written after this, before the next seal
+    of = saved.track
+    for track in correlator.tracks:
+        if (track.kind, track.timespan) != (of.kind, of.timespan_ms):
+            continue
+        _restore_singles(track, of.singles, numbers)
+        for window in of.windows:
+            _restore_window(track, window, numbers)
+        for value in of.gone:
+            if sealed:
+                track.states.pop(value, None)
+                track.episodes.pop(value, None)
+                track.merged.pop(value, None)
+                track.changed.discard(value)
+            elif value in track.states:
+                track.dirty.add(value)  # to be written after this, before the next seal
 
 
 def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> None:
@@ -200,9 +198,7 @@ def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> 
         singles.values, singles.first_seen, singles.last_seen, singles.parties, strict=True
     )
     for value, first, last, party in columns:
-        single = pack_single(numbers[party], first, last)
-        if track.states.setdefault(value, single) != single:
-            track.note(value, numbers[party], first, last)
+        track.note(value, numbers[party], first, last)
 
 
 def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) -> None:
@@ -215,8 +211,11 @@ def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) ->
     times = iter(saved.times)
     window.times = {at: (first, last) for at, first, last in zip(times, times, times, strict=True)}
     known = track.states.get(saved.value)
-    if known is not None:
-        window.join(known if isinstance(known, Window) else track.widen(known, saved.base))
+    if isinstance(known, Window):
+        window.join(known)
+    elif known is not None:
+        few = (known,) if isinstance(known, int) else known
+        window.join(track.widen(few, saved.base))
     track.states[saved.value] = window
 
     rules = {rule.id: rule for rule in track.rules}

@@ -40,6 +40,10 @@ _KEPT = SLICES + 1
 """Slices before the frontier that are remembered: those the last final windows cover."""
 
 
+FEW = 8
+"""Sightings by too few parties that are kept apart before they become a window."""
+
+
 class Change(StrEnum):
     """What became of an episode."""
 
@@ -125,9 +129,9 @@ class Track:
     __slots__ = (
         "_closings",
         "_lateness",
+        "_least",
         "_owes",
         "_parties",
-        "_promote",
         "_stale",
         "_sweeping",
         "_swept_at",
@@ -135,6 +139,7 @@ class Track:
         "dirty",
         "episodes",
         "frontier",
+        "gone",
         "kind",
         "merged",
         "rules",
@@ -149,7 +154,9 @@ class Track:
         self.timespan = timespan_ms
         self.rules = rules
         self.frontier = 0
-        self.states: dict[str, int | Window] = {}
+        self.states: dict[str, int | tuple[int, ...] | Window] = {}
+        """What is known of an indicator: one sighting, a few by too few parties for any rule to
+        hold, or a window. The first two are integers of `pack_single`."""
         self.episodes: dict[str, list[LiveEpisode]] = {}
         self.changed: set[str] = set()
         """Windows with something new since they were last looked at."""
@@ -158,9 +165,11 @@ class Track:
         self._owes = False
         self.dirty: set[str] = set()
         """What changed since the last checkpoint."""
+        self.gone: set[str] = set()
+        """What changed since the last checkpoint and was then evicted; it may be back."""
         self._parties = parties
         self._lateness = lateness_ms
-        self._promote = min(rule.gte for rule in rules) <= 1
+        self._least = min(rule.gte for rule in rules)
         self._closings: list[tuple[int, str]] = []
         self._stale: set[str] = set()
         self._swept_at = 0
@@ -168,52 +177,66 @@ class Track:
 
     def observe(self, party: int, group: Group) -> int:
         """Note sightings by one party; how many were late."""
-        states, dirty = self.states, self.dirty
-        timespan, frontier = self.timespan, self.frontier
+        states, dirty, changed = self.states, self.dirty, self.changed
+        timespan, frontier, least = self.timespan, self.frontier, self._least
         late = 0
         for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
             at = first * SLICES // timespan
-            if at < frontier:
-                late += 1
-                continue
             if first != last and last * SLICES // timespan != at:
                 # Folded for other rules than ours: its ends are what we can be sure of.
                 late += self.observe(party, Group(self.kind, [value], [last], [last]))
                 last = first  # noqa: PLW2901
+            if at < frontier:
+                late += 1
+                continue
             state = states.get(value)
-            if state is None and not self._promote:
+            if state is None and least > 1:
                 # `pack_single`, without the call: most indicators are met once.
                 states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
                 dirty.add(value)
+            elif isinstance(state, Window):
+                if state.see(party, at, first, last):
+                    changed.add(value)
             else:
                 self.note(value, party, first, last)
         return late
 
     def note(self, value: str, party: int, first: int, last: int) -> None:
         """Join one sighting, of one slice, into what is known of an indicator."""
-        at = slice_of(first, self.timespan)
+        timespan = self.timespan
+        at = first * SLICES // timespan
         state = self.states.get(value)
-        if not isinstance(state, Window):
-            if state is not None:
-                by, was_first, was_last = unpack_single(state)
-                if by == party and slice_of(was_first, self.timespan) == at:
-                    single = pack_single(party, min(first, was_first), max(last, was_last))
-                    if single != state:
-                        self.states[value] = single
-                        self.dirty.add(value)
-                    return
-            state = self.states[value] = self.widen(state, at)
-        if state.see(party, at, first, last):
-            self.changed.add(value)
+        if isinstance(state, Window):
+            if state.see(party, at, first, last):
+                self.changed.add(value)
+            return
+        few = (state,) if isinstance(state, int) else state or ()
+        parties = {party}
+        for n, single in enumerate(few):
+            by, was_first, was_last = unpack_single(single)
+            if by == party and was_first * SLICES // timespan == at:
+                joined = pack_single(party, min(first, was_first), max(last, was_last))
+                if joined != single:
+                    self._keep(value, (*few[:n], joined, *few[n + 1 :]))
+                return
+            parties.add(by)
+        if len(parties) < self._least and len(few) < FEW:
+            self._keep(value, (*few, pack_single(party, first, last)))
+            return
+        window = self.states[value] = self.widen(few, at)
+        window.see(party, at, first, last)
+        self.changed.add(value)
 
-    def widen(self, single: int | None, at: int) -> Window:
-        """A window that holds what one integer held; an empty one of None."""
-        if single is None:
-            return Window(at)
-        party, first, last = unpack_single(single)
-        was_at = slice_of(first, self.timespan)
-        window = Window(min(was_at, at))
-        window.see(party, was_at, first, last)
+    def _keep(self, value: str, few: tuple[int, ...]) -> None:
+        self.states[value] = few if len(few) > 1 else few[0]
+        self.dirty.add(value)
+
+    def widen(self, few: Iterable[int], base: int) -> Window:
+        """A window that holds what a few integers held."""
+        window = Window(base)
+        for single in few:
+            party, first, last = unpack_single(single)
+            window.see(party, slice_of(first, self.timespan), first, last)
         return window
 
     def settle(self) -> list[Episode]:
@@ -388,8 +411,10 @@ class Track:
             state = self.states.get(value)
             if state is None:
                 continue
-            if isinstance(state, int):
-                gone = slice_of(state >> FIRST_SHIFT, self.timespan) < kept_from
+            if not isinstance(state, Window):
+                few = (state,) if isinstance(state, int) else state
+                newest = max(few) >> FIRST_SHIFT
+                gone = slice_of(newest, self.timespan) < kept_from
             else:
                 gone = state.newest < kept_from and value not in self.episodes
                 if not gone and state.base < kept_from:
@@ -397,8 +422,10 @@ class Track:
             if gone and value not in self.changed:
                 del self.states[value]
                 evicted += 1
-                if isinstance(state, int):
-                    self.dirty.discard(value)  # else a checkpoint is to say that it is gone
+                if value in self.dirty:
+                    self.dirty.remove(value)
+                    if isinstance(state, Window):  # the others have no episode to come back
+                        self.gone.add(value)
             budget -= 1
             if budget <= 0:
                 return evicted

@@ -45,6 +45,7 @@ class Rejection(Struct, frozen=True):
 
 _one = msgspec.json.Decoder(Event).decode
 _many = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_any = msgspec.json.Decoder(msgspec.Raw).decode
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 _WHITESPACE = b" \t\r\n"
@@ -120,6 +121,10 @@ def _event(raw: bytes) -> Event | Rejection:
     try:
         return _one(raw)
     except msgspec.ValidationError as error:
+        try:
+            _any(raw)  # of a text that is no JSON either, as "2025-01-31 …", that is to be said
+        except (msgspec.DecodeError, UnicodeDecodeError) as syntax:
+            return Rejection(Reason.NOT_JSON, str(syntax), raw)
         # msgspec ends its message with the JSON path, "… - at `$.device.uid`", save at the root.
         detail = str(error)
         return Rejection(

@@ -38,8 +38,8 @@ class Geo:
 
     def origin(self, ip: str) -> Origin | None:
         """Where a canonical address is; None where no database knows it."""
-        place = self._places.get(ip) if self._places else None
-        network = self._networks.get(ip) if self._networks else None
+        place = _get(self._places, ip)
+        network = _get(self._networks, ip)
         country = _country(place) if isinstance(place, Mapping) else None
         asn, name = _network(network) if isinstance(network, Mapping) else (None, None)
         if asn is None and isinstance(place, Mapping):
@@ -47,6 +47,13 @@ class Geo:
         if country is None and asn is None:
             return None
         return Origin(country, asn, name)
+
+
+def _get(reader: Reader | None, ip: str) -> Any:
+    try:
+        return reader.get(ip) if reader else None
+    except ValueError:  # an IPv6 address, and a database of IPv4 only
+        return None
 
 
 def _country(record: Mapping[str, Any]) -> str | None:

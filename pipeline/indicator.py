@@ -47,10 +47,18 @@ _PLAIN_IPV4 = re.compile(
     re.ASCII,
 ).fullmatch
 
-# Special-purpose blocks (IANA registries) on which Python's versions disagree.
+# Special-purpose blocks (IANA registries) on which Python's versions disagree, and the site-local
+# one, which Python calls global.
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(block)
-    for block in ("192.0.0.0/24", "64:ff9b:1::/48", "2002::/16", "3fff::/20", "5f00::/16")
+    for block in (
+        "192.0.0.0/24",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fec0::/10",
+    )
 )
 
 _LABELS = re.compile(
@@ -61,7 +69,8 @@ _LABELS = re.compile(
 # A host whose last label is a number is an IPv4 address in some notation (WHATWG URL).
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)", re.ASCII).fullmatch
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE | re.ASCII).match
-_AUTHORITY = re.compile(r"((?:.*@)?)(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?", re.ASCII).fullmatch
+# (?>…): the last @ ends the user, and no other is tried; else an authority of many costs a square.
+_AUTHORITY = re.compile(r"((?>.*@)?)(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?", re.ASCII).fullmatch
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]").search
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ftp": "21", "ws": "80", "wss": "443"}
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII).fullmatch

@@ -58,6 +58,7 @@ class Shard:
     __slots__ = (
         "_next",
         "_oldest",
+        "_owed",
         "_round",
         "_round_from",
         "_writing",
@@ -73,6 +74,7 @@ class Shard:
         self._oldest = 0
         self._written = 0
         self._writing = False
+        self._owed: list[Episode] = []
         self._round: Iterator[tuple[int, str]] | None = None
         self._round_from = 0
 
@@ -95,6 +97,8 @@ class Shard:
             taken.ingested_ms = max(taken.ingested_ms, record.ingested)
         taken.episodes = correlator.settle()
         self._write_ahead(taken)
+        taken.episodes += self._owed
+        self._owed = []
         taken.episodes += correlator.advance(watermarks.whole())
         if not self._writing:
             # Not while a checkpoint is being written: what it has still to write must not go.
@@ -124,15 +128,14 @@ class Shard:
         that was given out is delivered before the next segment is asked for.
         """
         tracks = self.correlator.tracks
-        changed, gone = [], []
+        changed = [track.dirty for track in tracks]
+        gone = [track.gone for track in tracks]
         for track in tracks:
-            gone.append(track.dirty - track.states.keys())
-            changed.append(track.dirty & track.states.keys())
-            track.dirty = set()
+            track.dirty, track.gone = set(), set()
         self._writing = True
         watermark, sources = self.correlator.watermark, self.watermarks.states()
-        yield from self._segments(gone, published=True)
-        yield from self._segments(changed, published=True)
+        yield from self._segments(gone, gone=True)
+        yield from self._segments(changed)
         yield from self._rest(max(sum(map(len, changed)), ROUND_STEP))
         yield SEAL_KEY, seal(self._next, watermark, sources)
         self._writing = False
@@ -152,7 +155,7 @@ class Shard:
         for n, value in islice(self._round, budget):
             part[n].add(value)
             taken += 1
-        yield from self._segments(part, published=True)
+        yield from self._segments(part)
         if taken < budget:
             self._round = None
             for number in range(self._oldest, self._round_from):
@@ -160,22 +163,21 @@ class Shard:
             self._oldest = self._round_from
 
     def _segments(
-        self, values: Sequence[Iterable[str]], *, published: bool
+        self, values: Sequence[Iterable[str]], *, published: bool = True, gone: bool = False
     ) -> Iterator[CheckpointRecord]:
         for n, of in enumerate(values):
             rest = iter(of)
             while part := list(islice(rest, SEGMENT_INDICATORS)):
-                yield from self._segment(n, part, published=published)
+                yield from self._segment(n, part, published=published, gone=gone)
 
     def _segment(
-        self, track: int, values: list[str], *, published: bool
+        self, track: int, values: list[str], *, published: bool, gone: bool
     ) -> Iterator[CheckpointRecord]:
-        only = [values if n == track else () for n in range(len(self.correlator.tracks))]
-        encoded = save(self.correlator, only, published=published)
+        encoded = save(self.correlator, track, values, published=published, gone=gone)
         if len(encoded) > SEGMENT_BYTES and len(values) > 1:
             half = len(values) // 2
-            yield from self._segment(track, values[:half], published=published)
-            yield from self._segment(track, values[half:], published=published)
+            for part in (values[:half], values[half:]):
+                yield from self._segment(track, part, published=published, gone=gone)
             return
         self._written += len(values)
         self._next += 1
@@ -198,6 +200,8 @@ class Shard:
             self.watermarks.restore(sealed.sources, sealed.watermark)
             self.correlator.advance(sealed.watermark)
         self.correlator.resume()
+        # With another lateness than before, what was open may have ended long ago.
+        self._owed = self.correlator.advance(self.correlator.watermark)
 
 
 def _key(number: int) -> bytes:

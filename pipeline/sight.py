@@ -37,6 +37,10 @@ class Group(Struct, frozen=True, array_like=True, gc=False):
     first_seen: list[int]
     last_seen: list[int]
 
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.first_seen) == len(self.last_seen):
+            raise ValueError("columns of unequal length")
+
 
 class Sightings(Struct, frozen=True, array_like=True):
     """One record of the `sightings` topic: what one party saw, of one partition of one batch.
@@ -275,4 +279,7 @@ PROGRESS_KEY = b"progress"
 
 def decode_sightings(key: bytes | None, value: bytes) -> Sightings | Progress:
     """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours."""
-    return _decode_progress(value) if key == PROGRESS_KEY else _decode_sightings(value)
+    try:
+        return _decode_progress(value) if key == PROGRESS_KEY else _decode_sightings(value)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None

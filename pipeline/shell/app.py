@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -131,9 +130,13 @@ async def _run(app: faust.App, stage: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
+    said = False
+
     async def on_assigned(sender: Any, assigned: set[TP], **_: Any) -> None:
-        sys.stdout.write(f"ready {stage}\n")  # each time: whoever started us reads the first
-        sys.stdout.flush()
+        nonlocal said
+        if not said:
+            print(f"ready {stage}", flush=True)
+        said = True
 
     app.on_partitions_assigned.connect(on_assigned, weak=False)
     await app.start()

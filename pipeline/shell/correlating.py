@@ -146,6 +146,7 @@ class CorrelateStage:
         consumer = consumer_of(self._app)
         if self._app.rebalancing:
             return
+        metrics.note_memory(STAGE)
         now = time.time()
         live: dict[str, int] = {}
         for partition, shard in self._shards.items():

@@ -114,6 +114,7 @@ class IntakeStage:
         consumer = consumer_of(self._app)
         if self._app.rebalancing or not self._intakes:
             return
+        metrics.note_memory(STAGE)
         now = time.monotonic()
         states: list[SourceState] = []
         for tp, intake in self._intakes.items():

@@ -7,6 +7,9 @@ the restart of the process that counts.
 
 from __future__ import annotations
 
+import resource
+import sys
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -63,6 +66,12 @@ LIVE_INDICATORS = Gauge(
 OPEN_EPISODES = Gauge(
     "sightline_open_episodes", "Alerts that may still change.", multiprocess_mode="livesum"
 )
+PEAK_RESIDENT = Gauge(
+    "sightline_peak_resident_bytes",
+    "The most memory that a stage's process has had.",
+    ["stage"],
+    multiprocess_mode="livemax",
+)
 BATCH_SECONDS = Histogram(
     "sightline_batch_duration_seconds", "Work on one fetched batch.", ["stage"], buckets=_SECONDS
 )
@@ -79,3 +88,10 @@ CHECKPOINT_BLOCK_SECONDS = Histogram(
     "How long one step of a checkpoint kept the correlator waiting.",
     buckets=_SECONDS,
 )
+
+
+def note_memory(stage: str) -> None:
+    """Note the most memory this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    PEAK_RESIDENT.labels(stage).set(peak)

@@ -53,9 +53,9 @@ def final(revisions: Iterable[Alert]) -> list[AlertKey]:
 async def read_topic(broker: str, topic: str) -> AsyncIterator[bytes]:
     """The values of a topic from its beginning to its end as it is now."""
     async with _consumer(broker) as consumer:
-        ends = await _ends(consumer, [topic])
+        ends = await ends_of(consumer, [topic])
         consumer.assign(list(ends))
-        await consumer.seek_to_beginning()
+        await consumer.seek_to_beginning(*ends)
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
@@ -86,8 +86,10 @@ async def wait_until_caught_up(
         async with _consumer(settings.broker) as consumer:
             for stage, topics in (("intake", events), ("correlate", sightings)):
                 group = settings.topic(f"sightline-{stage}")
-                ends = await _ends(consumer, topics)
-                while not _reached(await admin.list_consumer_group_offsets(group), ends):
+                ends = await ends_of(consumer, topics)
+                # Named one by one: the embedded broker answers "all of them" with none.
+                asked = {"partitions": list(ends)}
+                while not _reached(await admin.list_consumer_group_offsets(group, **asked), ends):
                     if time.monotonic() > deadline:
                         raise FailedError(f"{stage} has not caught up after {within:.0f} s")
                     await asyncio.sleep(0.1)
@@ -104,7 +106,8 @@ def _reached(
     )
 
 
-async def _ends(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[TopicPartition, int]:
+async def ends_of(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The end offset of every partition of some topics, as it is now."""
     partitions = [
         TopicPartition(topic, partition)
         for topic in topics

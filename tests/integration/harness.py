@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,17 +14,11 @@ from pipeline.registry import Registry
 from pipeline.rule import Rule
 from pipeline.shell import files, observe, topics
 from pipeline.shell.offline import OfflineRun
+from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child
 from pipeline.shell.settings import Settings
 
 MARX_SENSORS = files.carried("marx", "sensors.toml")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Pipeline:

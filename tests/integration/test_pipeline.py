@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.shell import marx, observe
+from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
-from tests.integration.harness import Pipeline, free_port
+from tests.integration.harness import Pipeline
 
 pytestmark = pytest.mark.kafka
 

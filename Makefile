@@ -1,0 +1,52 @@
+# Everything runs from .venv; `make setup` makes it, and every target that needs it calls it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+SETUP := $(VENV)/.setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit integration schemas lock soak bench clean
+
+help: ## What there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(SETUP) ## Make .venv and install the project
+
+$(SETUP): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup ## Replay real attacks through real workers and check what comes out
+	@$(BIN)/sightline demo
+
+test: setup lint types unit integration ## All of it: lint, types, unit, property, integration
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+unit: setup ## Unit and property tests, with the core's coverage
+	$(BIN)/python -m pytest -q tests/unit tests/property --cov --cov-report=term
+
+integration: setup ## Real processes on a real broker
+	$(BIN)/python -m pytest -q tests/integration
+
+schemas: setup ## Write schemas/ anew from the types
+	$(BIN)/python -m pipeline.shell.schemas
+
+lock: setup ## Resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --group dev --output-file $(LOCK) pyproject.toml
+
+bench: setup ## Events a second and alert latency on a real Kafka
+	@$(BIN)/sightline bench
+
+clean: ## Forget .venv and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,222 @@
+"""The window, drawn: x a sighting, ▒ the windows that end here and cover one."""
+
+import pytest
+
+from pipeline.window import (
+    PARTY_BITS,
+    SLICES,
+    Window,
+    at_least,
+    pack_single,
+    runs,
+    slice_of,
+    smear,
+    unpack_single,
+)
+
+HOUR = 3_600_000
+CZ, SK, AT = 0, 1, 2
+EACH = {CZ: CZ, SK: SK, AT: AT}
+
+
+def window(*sightings: tuple[int, int]) -> Window:
+    """Of (party, slice), each a thousand ms long, seen in its middle."""
+    one = Window(sightings[0][1] if sightings else 0)
+    for party, at in sightings:
+        one.see(party, at, at * 1000 + 500, at * 1000 + 500)
+    return one
+
+
+def state(of: Window) -> tuple[object, ...]:
+    """What a window knows, whatever slice its bits count from."""
+    seen = {party: bits << of.base for party, bits in of.seen.items()}
+    return seen, of.times, of.since, of.floor
+
+
+@pytest.mark.parametrize(
+    ("time", "timespan", "expected"),
+    [
+        (0, HOUR, 0),
+        (59_999, HOUR, 0),
+        (60_000, HOUR, 1),
+        (1, 90, 0),
+        (2, 90, 1),
+        (3, 90, 2),
+        (1, 7, 8),
+        (253_402_300_799_999, 1000, 253_402_300_799_999 * 60 // 1000),
+    ],
+)
+def test_the_slice_of_a_time(time: int, timespan: int, expected: int) -> None:
+    assert slice_of(time, timespan) == expected
+
+
+def test_a_sighting_is_covered_by_sixty_windows() -> None:
+    """
+    slice     0                             59 60
+    seen      x  .  .  .  .  .  .  .  .  .  .  .
+    smeared   ▒  ▒  ▒  ▒  ▒  ▒  ▒  ▒  ▒  ▒  ▒  .
+    """
+    assert smear(0) == 0
+    assert smear(1) == (1 << SLICES) - 1
+    assert list(runs(smear(1 | 1 << 60))) == [(0, 119)]
+    assert list(runs(smear(1 | 1 << 61))) == [(0, 59), (61, 120)]
+
+
+def test_at_least_counts_columns() -> None:
+    """
+    CZ         x x x . . x
+    SK         . x x x . x
+    AT         . . x x . .
+    at least 2   1 2 3   5
+    """
+    columns = [0b100111, 0b101110, 0b001100]
+    assert at_least(1, columns) == 0b101111
+    assert at_least(2, columns) == 0b101110
+    assert at_least(3, columns) == 0b000100
+    assert at_least(4, columns) == 0
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [
+        (0b0, []),
+        (0b1, [(0, 0)]),
+        (0b1100, [(2, 3)]),
+        (0b11011, [(0, 1), (3, 4)]),
+        ((1 << 200) - 1, [(0, 199)]),
+    ],
+)
+def test_runs(bits: int, expected: list[tuple[int, int]]) -> None:
+    assert list(runs(bits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("party", "first", "last"),
+    [
+        (0, 0, 0),
+        ((1 << PARTY_BITS) - 1, 253_402_300_799_999, 253_402_300_799_999),
+        (7, 5, 5 + (1 << 32) - 1),
+    ],
+)
+def test_one_sighting_is_one_integer(party: int, first: int, last: int) -> None:
+    assert unpack_single(pack_single(party, first, last)) == (party, first, last)
+
+
+def test_a_slice_of_the_longest_rule_fits_the_integer() -> None:
+    assert 30 * 24 * HOUR // SLICES < 1 << 32
+
+
+def test_two_countries_share_windows_until_the_older_sighting_leaves() -> None:
+    """
+    slice   100       110                159 160        169
+    CZ      x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+    SK                x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+    both              ├────────────────────┤
+    """
+    one = window((CZ, 100), (SK, 110))
+    assert list(one.holding(2, EACH)) == [(110, 159)]
+    assert list(one.holding(1, EACH)) == [(100, 169)]
+    assert list(one.holding(3, EACH)) == []
+
+
+def test_parties_of_one_group_count_once() -> None:
+    one = window((CZ, 100), (SK, 110), (AT, 120))
+    assert list(one.holding(2, {CZ: CZ, SK: CZ, AT: AT})) == [(120, 169)]
+    assert list(one.holding(2, {CZ: CZ, SK: CZ, AT: CZ})) == []
+
+
+def test_an_older_sighting_than_the_first_moves_the_base() -> None:
+    one = window((CZ, 100), (SK, 40))
+    assert one.base == 40
+    assert state(one) == state(window((SK, 40), (CZ, 100)))
+    assert list(one.holding(2, EACH)) == []
+    one.see(AT, 99, 99_500, 99_500)
+    assert list(one.holding(3, EACH)) == []
+    assert list(one.holding(2, EACH)) == [(99, 158)]
+
+
+def test_seeing_again_says_nothing_new_but_a_wider_time_does() -> None:
+    one = window((CZ, 100))
+    assert not one.see(CZ, 100, 100_500, 100_500)
+    assert one.see(SK, 100, 100_500, 100_500)
+    assert not one.see(SK, 100, 100_500, 100_500)
+    assert one.see(CZ, 100, 100_200, 100_500)
+    assert one.see(CZ, 100, 100_500, 100_700)
+    assert one.times == {100: (100_200, 100_700)}
+
+
+def test_covering() -> None:
+    """
+    slice   100    105    110
+    CZ      x             x
+    SK             x
+    """
+    one = window((CZ, 100), (SK, 105), (CZ, 110))
+    assert one.cover(100, 110) == (100_500, 110_500, [CZ, SK])
+    assert one.cover(101, 109) == (105_500, 105_500, [SK])
+    assert one.cover(0, 100) == (100_500, 100_500, [CZ])
+    assert one.cover(106, 109) is None
+    assert one.cover(111, 500) is None
+
+
+def test_forgetting() -> None:
+    """
+    slice   100    105 │ 110       what is left of the line is forgotten
+    CZ      x          │ x
+    SK             x   │
+    """
+    one = window((CZ, 100), (SK, 105), (CZ, 110))
+    one.forget(106)
+    assert one.seen == {CZ: 1 << 4}
+    assert one.times == {110: (110_500, 110_500)}
+    assert (one.base, one.since) == (106, 106)
+    assert one.floor == 106 + SLICES - 1  # older windows cover what is forgotten
+    assert not one.see(SK, 105, 105_500, 105_500)
+    assert one.see(SK, 106, 106_500, 106_500)
+    before = state(one)
+    one.forget(50)
+    assert state(one) == before
+
+
+def test_forgetting_what_was_never_there_keeps_the_base() -> None:
+    one = window((CZ, 100))
+    one.forget(50)
+    assert (one.base, one.since) == (100, 50)
+    assert one.see(SK, 60, 60_500, 60_500)
+    assert not one.see(SK, 49, 49_500, 49_500)
+
+
+def test_windows_before_the_floor_are_settled() -> None:
+    one = window((CZ, 100), (SK, 110))
+    one.floor = 120
+    assert list(one.holding(2, EACH)) == [(120, 159)]
+    one.floor = 160
+    assert list(one.holding(2, EACH)) == []
+
+
+def test_newest() -> None:
+    assert window((CZ, 100), (SK, 110), (AT, 90)).newest == 110
+    empty = Window(5)
+    assert empty.newest == 4
+
+
+def test_joining_is_seeing_all_of_both() -> None:
+    left = [(CZ, 100), (SK, 140)]
+    right = [(SK, 90), (CZ, 100), (AT, 300)]
+    both = window(*left, *right)
+    one, other = window(*left), window(*right)
+    one.join(window(*right))
+    other.join(window(*left))
+    assert state(one) == state(other) == state(both)
+    one.join(one)
+    assert state(one) == state(both)
+
+
+def test_joining_keeps_what_both_sides_have_forgotten_forgotten() -> None:
+    one, other = window((CZ, 100), (SK, 140)), window((CZ, 110), (AT, 150))
+    one.forget(105)
+    other.forget(120)
+    one.join(other)
+    assert one.since == 120
+    assert one.floor == 120 + SLICES - 1
+    assert set(one.times) == {140, 150}
