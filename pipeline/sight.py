@@ -113,6 +113,10 @@ def fold_lengths(rules: Iterable[Rule]) -> dict[str, int]:
     return lengths
 
 
+Fold = dict[str, int | tuple[int, int]]
+"""By value, when it was seen within one slice: once, or first and last, ms."""
+
+
 class Intake:
     """Checks and folds the events of one source partition, batch after batch.
 
@@ -146,7 +150,7 @@ class Intake:
         self._lateness = lateness_ms
         self.watermark = UNKNOWN_WATERMARK
         self.tally = Tally()
-        self._folds: dict[Party, dict[str, dict[tuple[str, int], tuple[int, int]]]] = {}
+        self._folds: dict[Party, dict[str, tuple[int, dict[int, Fold]]]] = {}
 
     def read(self, message: bytes, now_ms: int) -> Sequence[tuple[int, Rejection]]:
         """Count and fold the events of one message; `now_ms` is the time at which it came in.
@@ -202,19 +206,23 @@ class Intake:
         tally.correlated += 1
         folds = self._folds.get(party)
         if folds is None:
-            folds = self._folds[party] = {kind: {} for kind in self._lengths}
+            folds = self._folds[party] = {
+                kind: (length, {}) for kind, length in self._lengths.items()
+            }
         for kind, value in found:
-            fold = folds.get(kind)
-            if fold is None:
+            if kind not in folds:
                 continue  # no rule groups by this type
-            key = (value, time * SLICES // self._lengths[kind])
-            seen = fold.get(key)
+            length, slices = folds[kind]
+            at = time * SLICES // length
+            fold = slices.get(at)
+            if fold is None:
+                fold = slices[at] = {}
+            seen = fold.get(value)
             if seen is None:
-                fold[key] = (time, time)
-            elif time < seen[0]:
-                fold[key] = (time, seen[1])
-            elif time > seen[1]:
-                fold[key] = (seen[0], time)
+                fold[value] = time
+            elif seen != time:
+                first, last = (seen, seen) if isinstance(seen, int) else seen
+                fold[value] = (min(first, time), max(last, time))
         return None
 
     def _reject_sensor(self, sensor: str) -> Rejection:
@@ -230,9 +238,9 @@ class Intake:
         packed: dict[int, list[Sightings]] = {}
         for party, folds in self._folds.items():
             by_partition: dict[int, list[Group]] = {}
-            for kind, fold in folds.items():
-                if fold:
-                    for partition, group in _groups(kind, fold, partitions).items():
+            for kind, (_, slices) in folds.items():
+                for partition, group in enumerate(_groups(kind, slices.values(), partitions)):
+                    if group.values:
                         by_partition.setdefault(partition, []).append(group)
             for partition, groups in by_partition.items():
                 packed.setdefault(partition, []).append(
@@ -249,18 +257,21 @@ class Intake:
         return packed
 
 
-def _groups(
-    kind: str, fold: Mapping[tuple[str, int], tuple[int, int]], partitions: int
-) -> dict[int, Group]:
-    groups: dict[int, Group] = {}
-    for (value, _), (first, last) in fold.items():
-        partition = partition_of(value, partitions)
-        group = groups.get(partition)
-        if group is None:
-            group = groups[partition] = Group(kind, [], [], [])
-        group.values.append(value)
-        group.first_seen.append(first)
-        group.last_seen.append(last)
+def _groups(kind: str, folds: Iterable[Fold], partitions: int) -> list[Group]:
+    """The folds' sightings, a group for each partition."""
+    groups = [Group(kind, [], [], []) for _ in range(partitions)]
+    columns = [(group.values, group.first_seen, group.last_seen) for group in groups]
+    for fold in folds:
+        for value, seen in fold.items():
+            # `partition_of`, without the call.
+            values, first_seen, last_seen = columns[crc32(value.encode()) % partitions]
+            values.append(value)
+            if isinstance(seen, int):
+                first_seen.append(seen)
+                last_seen.append(seen)
+            else:
+                first_seen.append(seen[0])
+                last_seen.append(seen[1])
     return groups
 
 

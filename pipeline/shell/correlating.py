@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import faust
@@ -14,142 +15,202 @@ from pipeline import alert
 from pipeline.correlate import Change, Episode
 from pipeline.geo import Geo
 from pipeline.rule import Rule
-from pipeline.shard import Shard
+from pipeline.shard import CheckpointRecord, Shard, Taken
 from pipeline.shell import metrics
 from pipeline.shell.app import Outbox, consumer_of, crash, log, serve
 from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch
+from pipeline.sight import partition_of
 
 STAGE = "correlate"
 
 
-class CorrelateStage:
-    """The shards of the partitions of `sightings` that this worker owns.
+WAITING = 16
+"""Batches of a shard that are correlated before what they led to is sent."""
 
-    `_lock` keeps a batch's steps and a checkpoint's apart: nothing is taken while a segment is
-    being made, and none is made while an alert is on its way.
+BLOCK_S = 0.02
+"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time."""
+
+
+class Keeper:
+    """One shard, and the order in which what it gives out is sent (see `pipeline.shard`).
+
+    Correlating goes on while alerts of before are on their way; a checkpoint's segment is made
+    only when none is, behind `gate`.
     """
 
-    def __init__(self, app: faust.App, settings: Settings, rules: Sequence[Rule], geo: Geo) -> None:
-        self._app = app
-        self._settings = settings
+    def __init__(self, stage: CorrelateStage, partition: int, shard: Shard) -> None:
+        self.shard = shard
+        self.gate = asyncio.Lock()
+        self._stage = stage
+        self._partition = partition
+        self._alerts = Outbox(stage.app)
+        self._checkpoints = Outbox(stage.app)
+        self._posts: asyncio.Queue[tuple[Taken, TP, Batch]] = asyncio.Queue()
+        self._sender = asyncio.ensure_future(self._send_all())
+
+    async def take(self, tp: TP, batch: Batch) -> Taken:
+        """Correlate a batch; what it led to is sent in its turn."""
+        if self._posts.qsize() >= WAITING:
+            await self._posts.join()
+        async with self.gate:
+            taken = self.shard.take([(record.key, record.value) for record in batch])
+            self._posts.put_nowait((taken, tp, batch))
+        return taken
+
+    async def _send_all(self) -> None:
+        try:
+            while True:
+                taken, tp, batch = await self._posts.get()
+                if taken.write_ahead:
+                    await self._alerts.delivered()
+                    for record in taken.write_ahead:
+                        await self._save(*record)
+                    await self._checkpoints.delivered()
+                await self._send(taken)
+                consumer_of(self._stage.app).done(tp, batch)
+                self._posts.task_done()
+        except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
+            crash(f"correlate: alerts of partition {self._partition} were not sent")
+
+    async def _send(self, taken: Taken) -> None:
+        if taken.episodes:
+            await self._stage.publish(self._alerts, taken.episodes)
+            if taken.ingested_ms and any(e.change is Change.OPENED for e in taken.episodes):
+                metrics.ALERT_SECONDS.observe(max(time.time() - taken.ingested_ms / 1000, 0))
+
+    async def _save(self, key: bytes, segment: bytes | None) -> None:
+        topic = self._stage.settings.topic("checkpoints")
+        await self._checkpoints.send(topic, key, segment, self._partition)
+
+    async def checkpoint(self) -> None:
+        """Write a checkpoint; returns when it has arrived."""
+        async with self.gate:
+            await self._posts.join()
+            await self._stage.publish(self._alerts, self.shard.refresh())
+        segments = self.shard.checkpoint()
+        more = True
+        while more:
+            async with self.gate:
+                await self._posts.join()
+                await self._alerts.delivered()
+                started = time.perf_counter()
+                made: list[CheckpointRecord] = []
+                while more and time.perf_counter() - started < BLOCK_S:
+                    record = next(segments, None)
+                    more = record is not None
+                    if record is not None:
+                        made.append(record)
+                metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
+            for record in made:
+                await self._save(*record)
+        await self._checkpoints.delivered()
+
+    def close(self) -> None:
+        """The partition is somebody else's now: what was not sent is theirs to find again."""
+        self._sender.cancel()
+
+
+class CorrelateStage:
+    """The shards of the partitions of `sightings` that this worker owns."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        settings: Settings,
+        rules: Sequence[Rule],
+        geo: Geo,
+        alert_partitions: int,
+    ) -> None:
+        self.app = app
+        self.settings = settings
         self._rules = rules
         self._geo = geo
-        self._alerts = Outbox(app)
-        self._checkpoints = Outbox(app)
+        self._alert_partitions = alert_partitions
         self._sightings = settings.topic("sightings")
-        self._shards: dict[int, Shard] = {}
-        self._loading: dict[int, asyncio.Task[Shard]] = {}
-        self._lock = asyncio.Lock()
-        self._torn = False
+        self._keepers: dict[int, Keeper] = {}
+        self._loading: dict[int, asyncio.Task[Keeper]] = {}
         serve(app, [self._sightings], self.handle, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
-        for task in self._loading.values():
-            task.cancel()
+        for keeper in self._keepers.values():
+            keeper.close()
+        self._keepers.clear()
         self._loading.clear()
-        self._shards.clear()
 
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
-        consumer_of(self._app).before_commit = self.checkpoint
-        self._shards.clear()
+        await self._revoked(sender, assigned)
+        consumer_of(self.app).before_commit = self.checkpoint
         # In tasks of their own: a rebalance must not wait for a large state to be read.
         self._loading = {
             tp.partition: asyncio.ensure_future(self._load(tp.partition)) for tp in assigned
         }
 
-    async def _load(self, partition: int) -> Shard:
-        shard = Shard(self._rules, self._settings.lateness_ms)
-        records = await read_to_end(
-            self._settings.broker, self._settings.topic("checkpoints"), partition
-        )
+    async def _load(self, partition: int) -> Keeper:
+        shard = Shard(self._rules, self.settings.lateness_ms)
+        topic = self.settings.topic("checkpoints")
+        records = await read_to_end(self.settings.broker, topic, partition)
         shard.restore(records)
         log.info("partition %d: %d checkpoint records", partition, len(records))
-        return shard
+        return Keeper(self, partition, shard)
 
-    async def handle(self, tp: TP, batch: Batch) -> None:
-        """Correlate one fetched batch and send its alerts."""
-        partition = tp.partition
+    async def _keeper(self, partition: int) -> Keeper | None:
         loading = self._loading.get(partition)
         if loading is not None:
-            shard = await loading
-            if self._loading.pop(partition, None) is loading:
-                self._shards[partition] = shard
-        async with self._lock:
-            started = time.perf_counter()
-            shard = self._shards[partition]
-            # From here to the end the state is ahead of what was sent: if we are cancelled in
-            # between, there must be no checkpoint of it.
-            self._torn = True
-            taken = shard.take([(record.key, record.value) for record in batch])
-            if taken.write_ahead:
-                await self._alerts.delivered()
-                for key, segment in taken.write_ahead:
-                    await self._save(partition, key, segment)
-                await self._checkpoints.delivered()
-            await self._send(taken.episodes)
-            consumer_of(self._app).done(tp, batch)
-            self._torn = False
+            keeper = await asyncio.shield(loading)
+            if self._loading.get(partition) is loading:
+                self._keepers[partition] = keeper
+                del self._loading[partition]
+        return self._keepers.get(partition)
+
+    async def handle(self, tp: TP, batch: Batch) -> None:
+        """Correlate one fetched batch."""
+        keeper = await self._keeper(tp.partition)
+        if keeper is None:
+            return  # revoked meanwhile: it is not done, and comes to whoever has it now
+        started = time.perf_counter()
+        taken = await keeper.take(tp, batch)
         metrics.SIGHTINGS_RECEIVED.inc(taken.sightings)
         metrics.SIGHTINGS_LATE.inc(taken.late)
         metrics.RECORDS_NOT_OURS.inc(taken.not_ours)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
-        if taken.ingested_ms and any(one.change is Change.OPENED for one in taken.episodes):
-            metrics.ALERT_SECONDS.observe(max(time.time() - taken.ingested_ms / 1000, 0))
 
-    async def _send(self, episodes: Sequence[Episode]) -> None:
-        topic = self._settings.topic("alerts")
+    async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
+        """Send revisions of alerts, those of one alert to one partition and in their order."""
+        by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         for episode in episodes:
             finding = alert.encode(alert.alert(episode, self._geo))
-            await self._alerts.send(topic, episode.id.encode(), finding)
-            metrics.ALERTS[episode.change].inc()
-
-    async def _save(self, partition: int, key: bytes, segment: bytes | None) -> None:
-        await self._checkpoints.send(self._settings.topic("checkpoints"), key, segment, partition)
+            partition = partition_of(episode.id, self._alert_partitions)
+            by_partition.setdefault(partition, []).append((episode.id.encode(), finding))
+        for partition, messages in by_partition.items():
+            await outbox.send_packed(self.settings.topic("alerts"), partition, messages)
+        for change, count in Counter(episode.change for episode in episodes).items():
+            metrics.ALERTS[change].inc(count)
 
     async def checkpoint(self) -> bool:
-        """Write every shard's checkpoint; False if the state is not fit to be written."""
+        """Write every shard's checkpoint."""
         started = time.perf_counter()
         try:
-            for partition, shard in list(self._shards.items()):
-                if not await self._checkpoint(partition, shard):
-                    return False
-            await self._checkpoints.delivered()
+            for keeper in list(self._keepers.values()):
+                await keeper.checkpoint()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash("correlate: a checkpoint failed")
         metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
         return True
 
-    async def _checkpoint(self, partition: int, shard: Shard) -> bool:
-        segments = shard.checkpoint()
-        refreshed = False
-        while True:
-            async with self._lock:
-                started = time.perf_counter()
-                if self._torn:
-                    return False
-                if not refreshed:
-                    await self._send(shard.refresh())
-                    refreshed = True
-                await self._alerts.delivered()
-                record = next(segments, None)
-                metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
-            if record is None:
-                return True
-            await self._save(partition, *record)
-
     async def measure(self) -> None:
         """What can be read off the state from time to time."""
-        consumer = consumer_of(self._app)
-        if self._app.rebalancing:
+        consumer = consumer_of(self.app)
+        if self.app.rebalancing:
             return
         metrics.note_memory(STAGE)
         now = time.time()
         live: dict[str, int] = {}
-        for partition, shard in self._shards.items():
+        for partition, keeper in self._keepers.items():
+            shard = keeper.shard
             tp = TP(self._sightings, partition)
             metrics.LAG.labels(STAGE, tp.topic, partition).set(consumer.lag(tp) or 0)
             if (mark := shard.correlator.watermark) >= 0:
@@ -159,7 +220,7 @@ class CorrelateStage:
         for kind, count in live.items():
             metrics.LIVE_INDICATORS.labels(kind).set(count)
         metrics.OPEN_EPISODES.set(
-            sum(shard.correlator.open_episodes for shard in self._shards.values())
+            sum(keeper.shard.correlator.open_episodes for keeper in self._keepers.values())
         )
 
 

@@ -13,7 +13,6 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from textwrap import wrap
 from types import FrameType, TracebackType
@@ -26,13 +25,14 @@ from pipeline.rule import Rule
 from pipeline.shell import demo_view as view
 from pipeline.shell import files, marx, observe, offline
 from pipeline.shell.demo_replay import Events, Replay
-from pipeline.shell.processes import Child
+from pipeline.shell.processes import Child, ChildFailed
 from pipeline.shell.settings import FailedError, Settings
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
 END = datetime(2013, 4, 22, tzinfo=UTC)
 SECONDS = 66.0  # that the replay takes, if the workers keep up
-GRACE_S = 8.0  # for a child to stop by itself
+GRACE_S = 8.0  # for the workers to stop by themselves
+HURRIED_S = 2.0  # the same, where somebody waits for the prompt
 _DIFFERENCES_SHOWN = 5
 
 
@@ -44,7 +44,10 @@ def run(start: datetime = START, end: datetime = END, seconds: float = SECONDS) 
     with Stop() as stop:
         try:
             return _run(screen, stop, start, end, seconds)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, FailedError, ChildFailed):
+            if not stop.number:
+                raise
+            # Children that were told to stop before we were look like failures.
             screen.say("Stopped before the end; nothing is left running.")
             return 128 + stop.number
 
@@ -83,7 +86,8 @@ def _run(screen: view.Screen, stop: Stop, start: datetime, end: datetime, second
                 with screen:
                     stop.run(replay.run(seconds))
             finally:
-                workers.stop(GRACE_S)
+                # A terminal's Ctrl-C has ended the broker, too: nothing to wait for without it.
+                workers.stop(HURRIED_S if stop.number else GRACE_S)
     return _conclude(screen, settings, registry, rules, events, replay)
 
 
@@ -137,8 +141,10 @@ class Stop:
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """`asyncio.run`; a signal cancels the work, and is a KeyboardInterrupt after it."""
-        with suppress(asyncio.CancelledError):
+        try:
             asyncio.run(self._stoppable(work))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         if self.number:
             raise KeyboardInterrupt
 

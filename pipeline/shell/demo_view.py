@@ -164,7 +164,7 @@ def totals_lines(totals: Totals) -> list[str]:
     )
     return [
         f"In   {totals.sent:>8,}  events sent",
-        f"     {totals.received:>8,}  read by the workers = {parts}",
+        f"     {totals.received:>8,}  read = {parts}",
         f"     {totals.sightings:>8,}  sightings made of them",
     ]
 
@@ -176,7 +176,7 @@ def alerts_lines(alerts: Sequence[Alert], rules: Mapping[str, Rule], hits: Hits)
     by_source = Counter(alert.observables[0].value for alert in alerts)
     lines = [f"Out  {len(alerts):>8,}  alerts about {len(by_source):,} sources"]
     lines += [
-        f"     {count:>8,}  on {printable(_short(rules[rule]) if rule in rules else rule)}"
+        f"     {count:>8,}  by the rule {printable(_short(rules[rule]) if rule in rules else rule)}"
         for rule, count in by_rule.most_common()
     ]
     lines += [

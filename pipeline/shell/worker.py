@@ -160,7 +160,8 @@ def run_stage(stage: str) -> int:
     if stage == "intake":
         IntakeStage(app, settings, registry, rules, partitions[settings.topic("sightings")])
     else:
-        CorrelateStage(app, settings, rules, files.geo_of(settings))
+        alert_partitions = partitions[settings.topic("alerts")]
+        CorrelateStage(app, settings, rules, files.geo_of(settings), alert_partitions)
     return run(app, stage)
 
 

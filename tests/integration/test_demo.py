@@ -49,7 +49,7 @@ def test_a_day_is_accounted_for_and_equals_the_offline_run(
     out = capsys.readouterr().out
     count = len(list(marx.carried(demo.START, demo.START + DAY)))
     assert f"{count:,}  events sent" in out
-    assert f"{count:,}  read by the workers" in out
+    assert f"{count:,}  read = " in out
     assert f"equal: {len(alerts):,} alerts" in out
     assert "CC BY-SA 4.0" in out
     assert "\x1b" not in out
