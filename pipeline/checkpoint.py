@@ -18,16 +18,18 @@ from pipeline.correlate import Correlator, LiveEpisode, Merger, Says, Track
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import SourceState
-from pipeline.window import Window, unpack_single
+from pipeline.window import SINGLE_BYTES, Window, unpack_single
 
 
 class Singles(Struct, frozen=True, array_like=True, gc=False):
-    """Sightings of indicators without a window, in columns. `parties` number the segment's."""
+    """Sightings of indicators without a window, in two columns of equal length.
+
+    `packed`: for each, `pack_single`'s integer in `SINGLE_BYTES` bytes, little-endian, with the
+    segment's number of its party.
+    """
 
     values: list[str]
-    first_seen: list[int]
-    last_seen: list[int]
-    parties: list[int]
+    packed: bytes
 
 
 class SavedEpisode(Struct, frozen=True, array_like=True):
@@ -114,27 +116,28 @@ def save(
     """
     of = correlator.tracks[track]
     if gone:
-        saved = SavedTrack(of.kind, of.timespan, Singles([], [], [], []), [], list(values))
+        saved = SavedTrack(of.kind, of.timespan, Singles([], b""), [], list(values))
     else:
         saved = _save_track(of, values, published=published)
     return _encode(Segment(list(correlator.parties.all), saved))
 
 
 def _save_track(track: Track, values: Iterable[str], *, published: bool) -> SavedTrack:
-    singles = Singles([], [], [], [])
+    names: list[str] = []
+    packed: list[bytes] = []
     windows: list[SavedWindow] = []
     for value in values:
         state = track.states.get(value)
-        if isinstance(state, Window):
+        if isinstance(state, int):
+            names.append(value)
+            packed.append(state.to_bytes(SINGLE_BYTES, "little"))
+        elif isinstance(state, Window):
             windows.append(_save_window(track, value, state, published=published))
         elif state is not None:
-            for single in (state,) if isinstance(state, int) else state:
-                party, first, last = unpack_single(single)
-                singles.values.append(value)
-                singles.first_seen.append(first)
-                singles.last_seen.append(last)
-                singles.parties.append(party)
-    return SavedTrack(track.kind, track.timespan, singles, windows, [])
+            for single in state:
+                names.append(value)
+                packed.append(single.to_bytes(SINGLE_BYTES, "little"))
+    return SavedTrack(track.kind, track.timespan, Singles(names, b"".join(packed)), windows, [])
 
 
 def _save_window(track: Track, value: str, window: Window, *, published: bool) -> SavedWindow:
@@ -188,16 +191,15 @@ def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
                 track.states.pop(value, None)
                 track.episodes.pop(value, None)
                 track.merged.pop(value, None)
-                track.changed.discard(value)
+                track.changed.pop(value, None)
             elif value in track.states:
                 track.dirty.add(value)  # to be written after this, before the next seal
 
 
 def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> None:
-    columns = zip(
-        singles.values, singles.first_seen, singles.last_seen, singles.parties, strict=True
-    )
-    for value, first, last, party in columns:
+    for n, value in enumerate(singles.values):
+        single = singles.packed[n * SINGLE_BYTES : (n + 1) * SINGLE_BYTES]
+        party, first, last = unpack_single(int.from_bytes(single, "little"))
         track.note(value, numbers[party], first, last)
 
 

@@ -40,6 +40,9 @@ _KEPT = SLICES + 1
 """Slices before the frontier that are remembered: those the last final windows cover."""
 
 
+EVERYWHERE = (0, 1 << 62)
+"""A span of slices: all of them."""
+
 FEW = 8
 """Sightings by too few parties that are kept apart before they become a window."""
 
@@ -158,8 +161,8 @@ class Track:
         """What is known of an indicator: one sighting, a few by too few parties for any rule to
         hold, or a window. The first two are integers of `pack_single`."""
         self.episodes: dict[str, list[LiveEpisode]] = {}
-        self.changed: set[str] = set()
-        """Windows with something new since they were last looked at."""
+        self.changed: dict[str, tuple[int, int]] = {}
+        """Windows with something new since they were last looked at: in slices from … to."""
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
         self._owes = False
@@ -196,7 +199,11 @@ class Track:
                 dirty.add(value)
             elif isinstance(state, Window):
                 if state.see(party, at, first, last):
-                    changed.add(value)
+                    span = changed.get(value)
+                    if span is None:
+                        changed[value] = (at, at)
+                    elif not span[0] <= at <= span[1]:
+                        changed[value] = (min(span[0], at), max(span[1], at))
             else:
                 self.note(value, party, first, last)
         return late
@@ -208,7 +215,7 @@ class Track:
         state = self.states.get(value)
         if isinstance(state, Window):
             if state.see(party, at, first, last):
-                self.changed.add(value)
+                self.changed[value] = EVERYWHERE
             return
         few = (state,) if isinstance(state, int) else state or ()
         parties = {party}
@@ -225,7 +232,7 @@ class Track:
             return
         window = self.states[value] = self.widen(few, at)
         window.see(party, at, first, last)
-        self.changed.add(value)
+        self.changed[value] = EVERYWHERE
 
     def _keep(self, value: str, few: tuple[int, ...]) -> None:
         self.states[value] = few if len(few) > 1 else few[0]
@@ -247,22 +254,24 @@ class Track:
             for merger in mergers:
                 self._merge(value, merger, out)
         self._owes = False
-        for value in self.changed:
+        for value, span in self.changed.items():
             window = self.states[value]
             assert isinstance(window, Window)
             if window.base + 4 * _KEPT < self.frontier:
                 self._forget(value, window)
-            self._look(value, window, out)
-        self.dirty |= self.changed
+            self._look(value, window, span, out)
+        self.dirty.update(self.changed)
         self.changed.clear()
         return out
 
-    def _look(self, value: str, window: Window, out: list[Episode]) -> None:
+    def _look(self, value: str, window: Window, span: tuple[int, int], out: list[Episode]) -> None:
         parties = self._parties
         for rule in self.rules:
             if len(window.seen) < rule.gte:
                 continue
             group = parties.countries if rule.field == "country" else parties.organisations
+            if span is not EVERYWHERE and not window.may_hold(rule.gte, group, *span):
+                continue
             for first, last in window.holding(rule.gte, group):
                 if last < self.frontier - 1:
                     continue  # final: it was closed when it became so
@@ -438,7 +447,7 @@ class Track:
             (live.last, value) for value, lives in self.episodes.items() for live in lives
         ]
         heapq.heapify(self._closings)
-        self.changed.update(self.episodes)
+        self.changed.update(dict.fromkeys(self.episodes, EVERYWHERE))
         self._owes = True
 
 

@@ -68,6 +68,7 @@ def runs(bits: int) -> Iterator[tuple[int, int]]:
 # first seen (ms) · last seen less first seen (ms, 32 bits) · party number (20 bits).
 PARTY_BITS = 20
 FIRST_SHIFT = 32 + PARTY_BITS
+SINGLE_BYTES = 13
 _PARTY = (1 << PARTY_BITS) - 1
 _DELTA = (1 << 32) - 1
 
@@ -149,6 +150,15 @@ class Window:
     def newest(self) -> int:
         """The newest slice with a sighting; `base` - 1 with none."""
         return self.base - 1 + max((bits.bit_length() for bits in self.seen.values()), default=0)
+
+    def may_hold(self, count: int, group: dict[int, int], first: int, last: int) -> bool:
+        """Whether a window that covers one of the slices `first` … `last` may hold.
+
+        A cheap look before `holding`: is there enough in all that such windows cover?
+        """
+        low = max(first - SLICES + 1 - self.base, 0)
+        mask = (1 << (last + SLICES - self.base)) - (1 << low)
+        return len({group[party] for party, bits in self.seen.items() if bits & mask}) >= count
 
     def holding(self, count: int, group: dict[int, int]) -> Iterator[tuple[int, int]]:
         """The runs of slices at whose end at least `count` groups of parties are in the window.
