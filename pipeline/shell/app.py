@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -146,6 +147,9 @@ async def _run(app: faust.App, stage: str) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
+    # The consumer's thread needs the interpreter often and for little; a wait of 5 ms at each
+    # step of a fetch would leave the agent without data.
+    sys.setswitchinterval(0.0005)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
