@@ -27,6 +27,7 @@ from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
 from pipeline.window import (
     FIRST_SHIFT,
+    PARTY,
     PARTY_BITS,
     SLICES,
     Window,
@@ -166,10 +167,10 @@ class Track:
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
         self._owes = False
-        self.dirty: set[str] = set()
-        """What changed since the last checkpoint."""
+        self.dirty: list[str] = []
+        """What changed since the last checkpoint; the same may stand in it often."""
         self.gone: set[str] = set()
-        """What changed since the last checkpoint and was then evicted; it may be back."""
+        """Windows that were evicted since the last checkpoint; what they held may be back."""
         self._parties = parties
         self._lateness = lateness_ms
         self._least = min(rule.gte for rule in rules)
@@ -180,7 +181,7 @@ class Track:
 
     def observe(self, party: int, group: Group) -> int:
         """Note sightings by one party; how many were late."""
-        states, dirty, changed = self.states, self.dirty, self.changed
+        states, dirty = self.states, self.dirty
         timespan, frontier, least = self.timespan, self.frontier, self._least
         late = 0
         for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
@@ -196,47 +197,63 @@ class Track:
             if state is None and least > 1:
                 # `pack_single`, without the call: most indicators are met once.
                 states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
-                dirty.add(value)
+                dirty.append(value)
             elif isinstance(state, Window):
                 if state.see(party, at, first, last):
-                    span = changed.get(value)
-                    if span is None:
-                        changed[value] = (at, at)
-                    elif not span[0] <= at <= span[1]:
-                        changed[value] = (min(span[0], at), max(span[1], at))
+                    self._changed(value, at)
             else:
-                self.note(value, party, first, last)
+                self._note(value, state, party, at, first, last)
         return late
+
+    def _changed(self, value: str, at: int) -> None:
+        span = self.changed.get(value)
+        if span is None:
+            self.changed[value] = (at, at)
+        elif not span[0] <= at <= span[1]:
+            self.changed[value] = (min(span[0], at), max(span[1], at))
 
     def note(self, value: str, party: int, first: int, last: int) -> None:
         """Join one sighting, of one slice, into what is known of an indicator."""
-        timespan = self.timespan
-        at = first * SLICES // timespan
+        at = first * SLICES // self.timespan
         state = self.states.get(value)
-        if isinstance(state, Window):
-            if state.see(party, at, first, last):
-                self.changed[value] = EVERYWHERE
-            return
+        if not isinstance(state, Window):
+            self._note(value, state, party, at, first, last)
+        elif state.see(party, at, first, last):
+            self._changed(value, at)
+
+    def _note(
+        self,
+        value: str,
+        state: int | tuple[int, ...] | None,
+        party: int,
+        at: int,
+        first: int,
+        last: int,
+    ) -> None:
         few = (state,) if isinstance(state, int) else state or ()
         parties = {party}
         for n, single in enumerate(few):
-            by, was_first, was_last = unpack_single(single)
-            if by == party and was_first * SLICES // timespan == at:
+            by = single & PARTY
+            parties.add(by)
+            if by == party and (single >> FIRST_SHIFT) * SLICES // self.timespan == at:
+                _, was_first, was_last = unpack_single(single)
                 joined = pack_single(party, min(first, was_first), max(last, was_last))
                 if joined != single:
                     self._keep(value, (*few[:n], joined, *few[n + 1 :]))
                 return
-            parties.add(by)
         if len(parties) < self._least and len(few) < FEW:
-            self._keep(value, (*few, pack_single(party, first, last)))
+            single = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
+            self.states[value] = (*few, single) if few else single
+            self.dirty.append(value)
             return
         window = self.states[value] = self.widen(few, at)
         window.see(party, at, first, last)
-        self.changed[value] = EVERYWHERE
+        # Nothing could hold without this sighting: whatever does now covers it.
+        self._changed(value, at)
 
     def _keep(self, value: str, few: tuple[int, ...]) -> None:
         self.states[value] = few if len(few) > 1 else few[0]
-        self.dirty.add(value)
+        self.dirty.append(value)
 
     def widen(self, few: Iterable[int], base: int) -> Window:
         """A window that holds what a few integers held."""
@@ -260,7 +277,7 @@ class Track:
             if window.base + 4 * _KEPT < self.frontier:
                 self._forget(value, window)
             self._look(value, window, span, out)
-        self.dirty.update(self.changed)
+        self.dirty += self.changed
         self.changed.clear()
         return out
 
@@ -312,7 +329,7 @@ class Track:
 
     def _merge(self, value: str, merger: Merger, out: list[Episode]) -> None:
         self.merged.setdefault(value, []).append(merger)
-        self.dirty.add(value)
+        self.dirty.append(value)
         out.append(Episode(merger.id, merger.rule, value, Change.MERGED, *merger.said, merger.into))
 
     def _publish(self, value: str, window: Window, live: LiveEpisode, out: list[Episode]) -> None:
@@ -355,7 +372,7 @@ class Track:
                     if live.published is not None and says != live.published:
                         live.published = says
                         out.append(Episode(live.id, live.rule, value, Change.UPDATED, *says))
-        self.dirty |= self._stale
+        self.dirty += self._stale
         self._stale.clear()
         return out
 
@@ -387,7 +404,7 @@ class Track:
                 out.append(Episode(live.id, live.rule, value, Change.CLOSED, *says))
                 lives.remove(live)
                 window.floor = max(window.floor, live.last + 1)
-                self.dirty.add(value)
+                self.dirty.append(value)
             if not lives:
                 del self.episodes[value]
         return out
@@ -431,10 +448,8 @@ class Track:
             if gone and value not in self.changed:
                 del self.states[value]
                 evicted += 1
-                if value in self.dirty:
-                    self.dirty.remove(value)
-                    if isinstance(state, Window):  # the others have no episode to come back
-                        self.gone.add(value)
+                if isinstance(state, Window):  # the others have no episode to come back
+                    self.gone.add(value)
             budget -= 1
             if budget <= 0:
                 return evicted

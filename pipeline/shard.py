@@ -128,10 +128,10 @@ class Shard:
         that was given out is delivered before the next segment is asked for.
         """
         tracks = self.correlator.tracks
-        changed = [track.dirty for track in tracks]
+        changed = [set(track.dirty) for track in tracks]
         gone = [track.gone for track in tracks]
         for track in tracks:
-            track.dirty, track.gone = set(), set()
+            track.dirty, track.gone = [], set()
         self._writing = True
         watermark, sources = self.correlator.watermark, self.watermarks.states()
         yield from self._segments(gone, gone=True)

@@ -69,7 +69,7 @@ def runs(bits: int) -> Iterator[tuple[int, int]]:
 PARTY_BITS = 20
 FIRST_SHIFT = 32 + PARTY_BITS
 SINGLE_BYTES = 13
-_PARTY = (1 << PARTY_BITS) - 1
+PARTY = (1 << PARTY_BITS) - 1
 _DELTA = (1 << 32) - 1
 
 
@@ -81,7 +81,7 @@ def pack_single(party: int, first: int, last: int) -> int:
 def unpack_single(single: int) -> tuple[int, int, int]:
     """(party number, first seen, last seen)"""
     first = single >> FIRST_SHIFT
-    return single & _PARTY, first, first + (single >> PARTY_BITS & _DELTA)
+    return single & PARTY, first, first + (single >> PARTY_BITS & _DELTA)
 
 
 class Window:

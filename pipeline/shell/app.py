@@ -8,9 +8,9 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -32,14 +32,15 @@ log = logging.getLogger("sightline")
 Handler = Callable[[TP, Batch], Awaitable[None]]
 
 
-def make_app(stage: str, settings: Settings) -> faust.App:
-    """A Faust app for one stage. Each stage is a consumer group of its own, so that it scales
-    without the others having to rebalance.
+def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
+    """A Faust app for one stage; `folder` is its own, for what Faust wants to keep.
+
+    Each stage is a consumer group of its own, so that it scales without the others rebalancing.
     """
     app = faust.App(
         settings.topic(f"sightline-{stage}"),
         broker=";".join(f"kafka://{server}" for server in settings.broker.split(",")),
-        datadir=tempfile.mkdtemp(prefix="sightline-"),
+        datadir=folder,
         key_serializer="raw",
         value_serializer="raw",
         autodiscover=False,

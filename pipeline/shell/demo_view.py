@@ -72,12 +72,18 @@ class Totals(Struct, frozen=True):
         return self.sent == self.received == parts
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line; rich's own way, SystemExit, breaks an event loop."""
+        raise BrokenPipeError
+
+
 class Screen:
     """Where the demo writes; used with `with` while something moves on it."""
 
     def __init__(self, console: Console | None = None) -> None:
         # Not by rich's own lights: FORCE_COLOR must not put control sequences into a file.
-        self._console = console or Console(
+        self._console = console or _Console(
             force_terminal=sys.stdout.isatty(), markup=False, highlight=False, emoji=False
         )
         if isinstance(self._console.file, TextIOWrapper):

@@ -137,6 +137,8 @@ class Child:
                 | self._environment
                 | {_LEASH: f"{held}:{os.fstat(held).st_ino}", "PYTHONUNBUFFERED": "1"},
                 pass_fds=(held,),
+                # A Ctrl-C in a terminal is for us; we then stop what we started, in our order.
+                process_group=0,
             )
         except BaseException:
             self.let_go()

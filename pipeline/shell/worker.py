@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -40,6 +41,9 @@ def configure_logging() -> None:
     log.setLevel(logging.INFO)
     # Every rebalance makes these warn of what is its ordinary course.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(
+        lambda record: "Group Coordinator Request failed" not in record.msg  # it asks again
+    )
     logging.getLogger("faust").setLevel(logging.ERROR)
 
 
@@ -156,7 +160,7 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.correlating import CorrelateStage
     from pipeline.shell.intake import IntakeStage
 
-    app = make_app(stage, settings)
+    app = make_app(stage, settings, Path(os.environ[_MULTIPROCESS]) / stage)
     if stage == "intake":
         IntakeStage(app, settings, registry, rules, partitions[settings.topic("sightings")])
     else:

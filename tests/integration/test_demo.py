@@ -28,6 +28,8 @@ from tests.integration.harness import MARX_SENSORS
 
 DAY = timedelta(days=1)
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
 
 @pytest.fixture(scope="module")
 def alerts() -> list[Alert]:
@@ -104,7 +106,7 @@ def test_a_terminal_shows_every_alert_in_columns(alerts: list[Alert]) -> None:
     assert any("1,888 behind" in line for line in lines)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@needs_proc
 @pytest.mark.parametrize(
     ("number", "when"),
     [(signal.SIGINT, "broker "), (signal.SIGTERM, "workers "), (signal.SIGINT, "04-01 ")],
@@ -127,6 +129,23 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals, when: str, tmp_
         process.kill()
         process.wait()
     assert said.read_text().splitlines()[-1].startswith("Stopped before the end")
+    until(lambda: not set(session_of(process.pid)), "all of them have ended")
+
+
+@needs_proc
+def test_a_reader_that_has_seen_enough() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith(b"Sightline replays")
+        process.stdout.close()
+        assert process.wait(60) == 1
+        assert process.stderr.read() == b""
     until(lambda: not set(session_of(process.pid)), "all of them have ended")
 
 

@@ -61,7 +61,11 @@ events = st.builds(
     table(**EVENT_FIELDS),
 )
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
@@ -75,7 +79,9 @@ def damaged(draw: st.DrawFn) -> bytes:
     message = form(some)
     start = draw(st.integers(0, len(message)))
     end = draw(st.integers(start, min(len(message), start + 40)))
-    junk = draw(st.binary(max_size=8) | st.sampled_from([b"[", b"{", b'"', b"\n", b"\\", b"]}", b""]))
+    junk = draw(
+        st.binary(max_size=8) | st.sampled_from([b"[", b"{", b'"', b"\n", b"\\", b"]}", b""])
+    )
     return message[:start] + junk + message[end:]
 
 

@@ -33,7 +33,19 @@ PIECES: dict[Callable[[str], str | None], tuple[str, list[str]]] = {
     canonical_cve: ("0123456789", ["CVE-", "cve-", "2021-", "44228"]),
     canonical_purl: (
         "aA0_-.~%:/@?#=& +é",
-        ["pkg:", "PyPI/", "npm/", "%40", "github/", "swift/", "cpan/", "A::B", "?a=b", "#a/..", "@1"],
+        [
+            "pkg:",
+            "PyPI/",
+            "npm/",
+            "%40",
+            "github/",
+            "swift/",
+            "cpan/",
+            "A::B",
+            "?a=b",
+            "#a/..",
+            "@1",
+        ],
     ),
 }
 

@@ -17,7 +17,9 @@ Record = tuple[bytes | None, bytes | None]
 
 def at(clock: str) -> int:
     """A time of day, `12:05` or `12:05:30.250`, of 1 March 2025 in UTC, as ms."""
-    return round(datetime.fromisoformat(f"2025-03-01T{clock}").replace(tzinfo=UTC).timestamp() * 1e3)
+    return round(
+        datetime.fromisoformat(f"2025-03-01T{clock}").replace(tzinfo=UTC).timestamp() * 1e3
+    )
 
 
 def event(sensor: str = "s", uid: str = "e", time: int = 1, **attributes: Any) -> dict[str, Any]:

@@ -160,9 +160,7 @@ def test_one_event_may_say_much_and_partly_badly() -> None:
     said, uncanonical = found(
         src_endpoint={"ip": "8.8.8.8"},
         query={"hostname": "bad name"},
-        file={
-            "hashes": [{"algorithm_id": 1, "value": MD5}, {"algorithm_id": 3, "value": "short"}]
-        },
+        file={"hashes": [{"algorithm_id": 1, "value": MD5}, {"algorithm_id": 3, "value": "short"}]},
         observables=[{"type_id": 2, "value": "8.8.8.8"}, {"type_id": 2, "value": "127.0.0.1"}],
     )
     assert said == [("ip", "8.8.8.8"), ("md5", MD5), ("ip", "8.8.8.8")]
@@ -294,7 +292,14 @@ def test_a_url(text: str, canonical: str) -> None:
     [
         *("", "/path", "example.com/", "//a/b", "mailto:a@b", "http:/a", "http:///a", "http://"),
         *("http://:80/", "http://u@/", "http://a:b/", "http://a:80:80/", "http://[::1", "http://]"),
-        *("http://[a]b/", "1http://a/", "http://a b/", "http://a/\n", "http://a/\x7f", "\thttp://a"),
+        *(
+            "http://[a]b/",
+            "1http://a/",
+            "http://a b/",
+            "http://a/\n",
+            "http://a/\x7f",
+            "\thttp://a",
+        ),
         *("http://℀/", "http://a/" + "x" * MAX_VALUE_CHARACTERS),
     ],
 )
@@ -332,7 +337,14 @@ def test_text_is_taken_as_given() -> None:
 def test_a_cve() -> None:
     assert canonical_cve("cve-2021-44228") == "CVE-2021-44228"
     assert canonical_cve("CVE-1999-0001") == "CVE-1999-0001"
-    for wrong in ("CVE-2021-442", "CVE-21-44228", "2021-44228", "CVE-2021-4422a", "", "CVE-٢٠٢١-1234"):
+    for wrong in (
+        "CVE-2021-442",
+        "CVE-21-44228",
+        "2021-44228",
+        "CVE-2021-4422a",
+        "",
+        "CVE-٢٠٢١-1234",
+    ):
         assert canonical_cve(wrong) is None
     assert canonical_cve("CVE-2021-" + "1" * 23) is not None
     assert canonical_cve("CVE-2021-" + "1" * 24) is None
