@@ -34,7 +34,7 @@ PROBES = 300
 PROBE_EVERY_S = 0.02
 
 
-def run(events: int, seed: int) -> int:
+def run(events: int, seed: int, indicators: int = 3) -> int:
     """Measure; the last line on stdout is one JSON object. The exit status."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sightline-bench-")))
@@ -42,7 +42,7 @@ def run(events: int, seed: int) -> int:
         broker = stack.enter_context(
             Child("-m", "pipeline", "broker", "--port", "0", ready_within=300)
         )
-        bench = Bench(folder, broker.ready, events, seed)
+        bench = Bench(folder, broker.ready, events, seed, indicators)
         result = bench.run(stack)
     print(orjson.dumps(result).decode())
     return 0 if result["exact"] else 1
@@ -55,8 +55,8 @@ def say(text: str) -> None:
 class Bench:
     """One run of it."""
 
-    def __init__(self, folder: Path, broker: str, events: int, seed: int) -> None:
-        self.events, self.seed = events, seed
+    def __init__(self, folder: Path, broker: str, events: int, seed: int, indicators: int) -> None:
+        self.events, self.seed, self.indicators = events, seed, indicators
         (folder / "sensors.toml").write_text(bench_data.SENSORS)
         (folder / "rules.yml").write_text(bench_data.RULES)
         self.settings = Settings(
@@ -72,7 +72,7 @@ class Bench:
 
     def run(self, stack: ExitStack) -> dict[str, object]:
         asyncio.run(topics.ensure(self.registry, self.settings))
-        data = list(bench_data.generate(self.events, self.seed))
+        data = list(bench_data.generate(self.events, self.seed, self.indicators))
         say(f"preloading {self.events} events of {statistics.mean(len(e) for _, e in data):.0f} B")
         asyncio.run(self.preload(data))
         ceilings = [self.ceiling()]
@@ -91,6 +91,7 @@ class Bench:
         ceiling = statistics.mean(ceilings)
         return {
             "events": self.events,
+            "indicators_per_event": self.indicators,
             "events_per_second": round(rate),
             "ceiling_events_per_second": round(ceiling),
             "ratio": round(rate / ceiling, 3),

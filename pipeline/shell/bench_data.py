@@ -44,32 +44,35 @@ level: medium
 _EVENT = (
     '{"class_uid":4001,"category_uid":4,"activity_id":1,"type_uid":400101,"severity_id":1,'
     '"time":%d,"metadata":{"version":"1.5.0","uid":"%08d"},'
-    '"device":{"uid":"%s"},"src_endpoint":{"ip":"%s","port":%d},'
-    '"tls":{"sni":"%s","ja3_hash":{"algorithm_id":1,"value":"%s"}}}'
+    '"device":{"uid":"%s"},"src_endpoint":{"ip":"%s","port":4444},"%s":{"sni":"%s","%s":'
+    '{"algorithm_id":1,"value":"%s"}}}'
 )
+# With fewer indicators the event is as long; what it says of TLS is then under other names.
+_NAMES = {1: ("more", "more"), 2: ("tls", "more"), 3: ("tls", "ja3_hash")}
 
 
 def event(
-    number: int, time_ms: int, country: str, indicators: tuple[int, int, int], port: int = 4444
+    number: int, time_ms: int, country: str, names: tuple[int, int, int], indicators: int = 3
 ) -> bytes:
-    """One event; the three numbers name its address, domain and fingerprint."""
-    ip, domain, ja3 = indicators
-    address = f"{11 + ip % 80}.{ip >> 16 & 255}.{ip >> 8 & 255}.{ip & 255}"
+    """One event; `names` stand for its address, domain and fingerprint."""
+    ip, domain, ja3 = names
+    tls, fingerprint = _NAMES[indicators]
     return (
         _EVENT
         % (
             time_ms,
             number,
             f"bench-{country.lower()}-1",
-            address,
-            port,
+            f"{11 + ip % 80}.{ip >> 16 & 255}.{ip >> 8 & 255}.{ip & 255}",
+            tls,
             f"host-{domain:07x}.example.net",
+            fingerprint,
             f"{ja3:032x}",
         )
     ).encode()
 
 
-def generate(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+def generate(count: int, seed: int, indicators: int = 3) -> Iterator[tuple[str, bytes]]:
     """(country, event), in order of time."""
     random = Random(seed)
     hot = max(count // 270, 1)  # of each of the three types
@@ -84,4 +87,5 @@ def generate(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     for number in range(count):
         time_ms = START_MS + number * SPAN_MS // count
         country = COUNTRIES[random.randrange(len(COUNTRIES))]
-        yield country, event(number, time_ms, country, (name(number), name(number), name(number)))
+        names = (name(number), name(number), name(number))
+        yield country, event(number, time_ms, country, names, indicators)

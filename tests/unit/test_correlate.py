@@ -228,11 +228,13 @@ def test_a_late_sighting_fills_the_gap_between_two_that_just_do_not_touch() -> N
 def test_an_episode_that_grows_backwards_keeps_its_id() -> None:
     run = Run()
     opened = [run.see(country, "12:30") for country in ("CZ", "SK", "AT")][2][0]
-    for country in ("CZ", "SK", "AT"):
-        changed = run.see(country, "11:45")
-    assert [(one.id, one.change, one.first_seen) for one in changed] == [
-        (opened.id, UPDATED, at("11:45"))
-    ]
+    (earlier,) = run.see("CZ", "11:45")
+    for country in ("SK", "AT"):
+        assert run.see(country, "11:45") == []  # but its windows hold from 11:45 on now
+    (earliest,) = run.see("CZ", "11:00")
+    assert (earlier.change, earlier.first_seen) == (UPDATED, at("11:45"))
+    assert (earliest.change, earliest.first_seen) == (UPDATED, at("11:00"))
+    assert opened.id == earlier.id == earliest.id
 
 
 def test_ids_are_the_same_wherever_they_are_computed() -> None:
@@ -249,7 +251,7 @@ def test_the_id_is_fixed_for_ever() -> None:
     """It is what makes an alert the same after an upgrade: of rule, type, value, first window."""
     run = Run()
     opened = [run.see(country, "12:00") for country in ("CZ", "SK", "AT")][2][0]
-    assert opened.id == "ID"
+    assert opened.id == "ec65a706-c6d3-59d4-92eb-3c5ef20eea0c"
 
 
 def test_an_hour_of_silence_makes_another_episode() -> None:
@@ -331,7 +333,9 @@ def test_what_time_has_passed_is_forgotten() -> None:
     for country in ("CZ", "SK", "AT"):
         run.see(country, "12:10", value="episode")
     assert run.correlator.live == {"ip": 3}
-    run.advance("13:11")  # a sighting of 13:01 may still come; its window reaches back to 12:02
+    run.advance("13:11")  # from 13:01 on sightings may still come; 61 slices before are kept
+    assert run.correlator.sweep() == 0
+    run.advance("13:19")
     assert run.correlator.sweep() == 1
     assert set(run.correlator.tracks[0].states) == {"window", "episode"}
     run.advance("15:00")
