@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline import __version__
-from pipeline.correlate import Change, Episode
+from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
 from pipeline.rule import Level

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from pipeline.correlate import Correlator, LiveEpisode, Merger, Says, Track
+from pipeline.correlate import Correlator
+from pipeline.episode import LiveEpisode, Merger, Says
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import SourceState
+from pipeline.track import Track
 from pipeline.window import SINGLE_BYTES, Window, unpack_single
 
 

@@ -23,7 +23,8 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.checkpoint import restore, save, seal, unseal
-from pipeline.correlate import Change, Correlator, Episode
+from pipeline.correlate import Correlator
+from pipeline.episode import Change, Episode
 from pipeline.rule import Rule
 from pipeline.sight import Progress, decode_sightings
 from pipeline.watermark import Watermarks

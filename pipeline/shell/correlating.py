@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from pipeline import alert
-from pipeline.correlate import Change, Episode
+from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.rule import Rule
 from pipeline.shard import CheckpointRecord, Shard, Taken

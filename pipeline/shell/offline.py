@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert, alert
-from pipeline.correlate import Change, Correlator, Episode
+from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
+from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.registry import Registry
 from pipeline.rule import Rule

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.alert import Alert, alert
-from pipeline.correlate import Change
+from pipeline.episode import Change
 from pipeline.geo import Geo, Origin
 from pipeline.shell import demo, files, marx, observe
 from pipeline.shell.demo_view import HEADER, WIDTH, Progress, Screen, Totals, alert_line

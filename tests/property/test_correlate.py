@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.correlate import Change, Episode
+from pipeline.episode import Change, Episode
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.correlate import Change, Correlator, Episode, Parties
+from pipeline.correlate import Correlator
+from pipeline.episode import Change, Episode
+from pipeline.party import Parties
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
@@ -326,21 +328,49 @@ def test_a_party_s_folds_of_one_slice_join() -> None:
 
 
 def test_what_time_has_passed_is_forgotten() -> None:
+    """With sightings from 13:09 on still to come, nothing before 12:08 matters any more."""
     run = Run(lateness=10 * MINUTE)
     run.see("CZ", "12:00", value="single")
-    run.see("CZ", "12:00", value="window")
-    run.see("SK", "12:05", value="window")
+    run.see("CZ", "12:00", value="few")
+    run.see("SK", "12:07", value="few")
+    for organisation in ("a", "b", "c"):
+        run.see("CZ", "12:07", value="window", organisation=organisation)
+    run.see("CZ", "12:00", value="young")
+    run.see("SK", "12:08", value="young")
     for country in ("CZ", "SK", "AT"):
         run.see(country, "12:10", value="episode")
-    assert run.correlator.live == {"ip": 3}
-    run.advance("13:11")  # from 13:01 on sightings may still come; 61 slices before are kept
-    assert run.correlator.sweep() == 0
     run.advance("13:19")
-    assert run.correlator.sweep() == 1
-    assert set(run.correlator.tracks[0].states) == {"window", "episode"}
+    assert run.correlator.sweep() == 3
+    assert set(run.correlator.tracks[0].states) == {"young", "episode"}
+    assert run.correlator.live == {"ip": 2}
     run.advance("15:00")
     assert run.correlator.sweep() == 2
     assert run.correlator.live == {"ip": 0}
+
+
+def test_many_sightings_by_too_few_become_a_window_and_stay_exact() -> None:
+    run = Run()
+    run.see("SK", "12:00:30")
+    for minute in range(20):
+        run.see("CZ", f"12:{minute:02}:30")
+    run.see("SK", "12:00:10")
+    assert run.see("CZ", "12:00:05") == []
+    (opened,) = run.see("AT", "12:10")
+    assert told(opened) == (OPENED, "8.8.8.8", at("12:00:05"), at("12:19:30"), "AT CZ SK")
+
+
+def test_a_few_sightings_of_one_slice_join_too() -> None:
+    run = Run()
+    run.see("SK", "12:00:30")
+    run.see("CZ", "12:00:30")
+    run.see("CZ", "12:00:30")
+    run.see("SK", "12:00:10")
+    run.see("CZ", "12:00:50")
+    (few,) = run.correlator.tracks[0].states.values()
+    assert isinstance(few, tuple)
+    assert len(few) == 2
+    (opened,) = run.see("AT", "12:00:30")
+    assert (opened.first_seen, opened.last_seen) == (at("12:00:10"), at("12:00:50"))
 
 
 def test_a_sweep_is_done_in_bounded_steps() -> None:
