@@ -195,7 +195,7 @@ class _Reading:
     def document(self, document: dict[str, Any]) -> tuple[Organisation, ...]:
         top = (OUTSIDE, OUTSIDE)
         self.unknown_keys(top, document, ("organisation",))
-        if "organisation" not in document and not self.problems:
+        if document.get("organisation", []) == [] and not self.problems:
             self.wrong((*top, ""), "no [[organisation]] in it")
         tables = self.tables((*top, "organisation"), document, "[[organisation]]")
         return tuple(self.organisation(index, table) for index, table in enumerate(tables))

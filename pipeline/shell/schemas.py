@@ -1,0 +1,169 @@
+"""The JSON Schemas in `schemas/`, made from the types.
+
+`python -m pipeline.shell.schemas` writes them anew; `--check` fails if they differ from the types.
+Registry and rules are read by hand-written parsers that say what is wrong in words; their schemas
+are written here, and a test holds that both agree.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.alert import Alert
+from pipeline.country import COUNTRIES
+from pipeline.dead_letter import DeadLetter
+from pipeline.event import Event
+from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.rule import ANY_EVENT, Level
+from pipeline.sight import Progress, Sightings
+
+FOLDER = Path(__file__).parents[2] / "schemas"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _of(kind: Any, title: str, description: str) -> dict[str, Any]:
+    (reference,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    return {
+        "$schema": _DIALECT,
+        "title": title,
+        "description": description,
+        **reference,
+        "$defs": components,
+    }
+
+
+_COUNTRY = {"type": "string", "enum": sorted(COUNTRIES)}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 256}
+
+REGISTRY: dict[str, Any] = {
+    "$schema": _DIALECT,
+    "title": "Sensor registry",
+    "description": "sensors.toml: who may speak, and for which party. Ids are unique in the file.",
+    "type": "object",
+    "required": ["organisation"],
+    "additionalProperties": False,
+    "properties": {
+        "organisation": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["id", "country", "name"],
+                "additionalProperties": False,
+                "properties": {
+                    "id": _TEXT | {"pattern": "^[a-z0-9-]+$"},
+                    "country": _COUNTRY,
+                    "name": _TEXT,
+                    "sector": _TEXT,
+                    "contact": _TEXT,
+                    "sensor": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["id"],
+                            "additionalProperties": False,
+                            "properties": {"id": _TEXT, "country": _COUNTRY},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def _one_or_list_of_one(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"oneOf": [schema, {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}]}
+
+
+RULE: dict[str, Any] = {
+    "$schema": _DIALECT,
+    "title": "Rule",
+    "description": "A Sigma correlation rule (Correlation Rules Specification 2), as far as it is "
+    "supported: a value_count over countries or organisations.",
+    "type": "object",
+    "required": ["title", "id", "correlation"],
+    "properties": {
+        "title": {"type": "string", "minLength": 1, "maxLength": 256},
+        "id": {
+            "type": "string",
+            "pattern": "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
+        },
+        "level": {"enum": [str(level) for level in Level]},
+        "correlation": {
+            "type": "object",
+            "required": ["type", "rules", "group-by", "timespan", "condition"],
+            "properties": {
+                "type": {"const": "value_count"},
+                "rules": _one_or_list_of_one({"const": ANY_EVENT}),
+                "group-by": _one_or_list_of_one({"enum": list(INDICATOR_TYPES)}),
+                "timespan": {"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"},
+                "condition": {
+                    "type": "object",
+                    "required": ["field"],
+                    "additionalProperties": False,
+                    "oneOf": [{"required": ["gte"]}, {"required": ["gt"]}],
+                    "properties": {
+                        "field": _one_or_list_of_one({"enum": ["country", "organisation"]}),
+                        "gte": {"type": "integer", "minimum": 1},
+                        "gt": {"type": "integer", "minimum": 0},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Every schema by its file name."""
+    return {
+        "event.json": _of(
+            Event,
+            "Event",
+            "What Sightline requires of an OCSF 1.5.0 event, and what it reads of it. Any other "
+            "attribute is allowed and skipped.",
+        ),
+        "sightings.json": _of(
+            Sightings,
+            "Sightings",
+            "One record of the sightings topic, as MessagePack: arrays in the order of the fields.",
+        ),
+        "progress.json": _of(
+            Progress,
+            "Progress",
+            "A record of the sightings topic with the key `progress`, as MessagePack.",
+        ),
+        "alert.json": _of(Alert, "Alert", "An OCSF 1.5.0 Detection Finding on topic alerts."),
+        "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
+        "registry.json": REGISTRY,
+        "rule.json": RULE,
+    }
+
+
+def render(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the schemas, or with `--check` say which differ; the exit status."""
+    different = []
+    for name, document in documents().items():
+        path = FOLDER / name
+        if arguments == ["--check"]:
+            if not path.exists() or path.read_text("utf-8") != render(document):
+                different.append(name)
+        else:
+            path.write_text(render(document), "utf-8")
+    for name in different:
+        print(f"schemas/{name} differs from the types: make schemas", file=sys.stderr)
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

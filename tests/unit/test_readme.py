@@ -1,0 +1,176 @@
+"""What the documents name exists, and what exists is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from aiokafka import codec
+from prometheus_client.metrics import MetricWrapperBase
+
+from pipeline import dead_letter, decode, event, indicator, shard
+from pipeline.decode import Reason
+from pipeline.registry import Registry
+from pipeline.shell import app, metrics, topics
+from pipeline.shell.cli import cli
+from pipeline.shell.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "docs/operations.md", *DECISIONS]
+
+# `sightline broker [--dir DIR]` in code, to its end or to a pipe; a line may be continued.
+_CALL = re.compile(r"(?:^|`|\n)sightline ([a-z]+)((?:\\\n|\\\||[^`\n|])*)")
+_OPTION = re.compile(r"--[a-z][a-z-]*")
+
+# No code gives this reason yet: there are no exercises.
+NOT_YET = {Reason.EXERCISE_MISMATCH}
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command's options."""
+    group = typer.main.get_command(cli)
+    return {
+        name: {
+            option
+            for parameter in command.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+            if option.startswith("--")
+        }
+        for name, command in group.commands.items()  # type: ignore[attr-defined]
+    }
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, without the head."""
+    _, _, section = text.partition(f"\n## {heading}\n")
+    lines = re.split(r"\n#+ ", section)[0].splitlines()
+    rows = [line for line in lines if line.startswith("|")][2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def every_metric() -> Iterator[tuple[str, str]]:
+    """The name as Prometheus shows it, and the type."""
+    counters = (*vars(metrics).values(), *metrics.ALERTS.values())
+    for metric in counters:
+        if isinstance(metric, MetricWrapperBase):
+            (described,) = metric.describe()
+            suffix = "_total" if described.type == "counter" else ""
+            yield described.name + suffix, described.type
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_is_named_exists_with_its_options(path: Path) -> None:
+    known = commands()
+    for name, rest in _CALL.findall(path.read_text("utf-8")):
+        assert name in known, name
+        assert set(_OPTION.findall(rest)) <= known[name], f"{name} {rest}"
+
+
+def test_every_command_is_named_with_every_option() -> None:
+    rows = table(README, "Commands")
+    named = dict(call for row in rows for call in _CALL.findall(row[0]))
+    for name, options in commands().items():
+        assert name in named
+        missing = options - set(_OPTION.findall(named[name]))
+        assert missing <= {"--restart"}, f"{name}: {missing}"
+
+
+def test_the_settings_are_those_that_there_are() -> None:
+    rows = table(README, "Settings")
+    said = {name.strip("`"): default.strip("`") for name, default, _ in rows}
+    defaults = Settings()
+    assert said == {name: str(getattr(defaults, name)) for name in Settings.__struct_fields__}
+    variables = {
+        name
+        for path in DOCUMENTS
+        for name in re.findall(rf"{PREFIX}([A-Z_]+)", path.read_text("utf-8"))
+    }
+    assert {name.lower() for name in variables} <= {*Settings.__struct_fields__, "config"}
+
+
+def test_the_metrics_are_those_that_there_are() -> None:
+    rows = table(README, "Metrics")
+    assert sorted((name.strip("`"), kind) for name, kind, _ in rows) == sorted(every_metric())
+
+
+def test_operations_names_every_metric_and_no_other() -> None:
+    names = {name for name, _ in every_metric()}
+    named = {
+        name.removesuffix("_bucket").removesuffix("_count")
+        if re.search(r"_seconds_(bucket|count)$", name)
+        else name
+        for name in re.findall(r"\bsightline_[a-z_]+\b", OPERATIONS)
+    }
+    assert named <= names
+    shortened = {name for end in re.findall(r"…(_[a-z_]+)", OPERATIONS) for name in names
+                 if name.endswith(end)}  # fmt: skip
+    assert names == named | shortened
+
+
+def test_operations_lists_the_topics_as_they_are_made() -> None:
+    wanted = {topic.name: topic for topic in topics.wanted(Registry(()), Settings())}
+    rows = {name.split("`")[1]: row for name, *row in table(OPERATIONS, "Topics")}
+    assert set(rows) == {*wanted, "events.<country>.<organisation>"}
+    for name, (_, configuration, _) in rows.items():
+        config = wanted[name].config if name in wanted else topics.STAMPED
+        said = dict(pair.split("=") for pair in re.findall(r"`([^`]+=[^`]+)`", configuration))
+        assert said == config, name
+
+
+def test_the_reasons_are_those_that_there_are() -> None:
+    _, _, after = README.partition("### What counts as one event")
+    said = set(re.findall(r"^\| `([a-z-]+)` \|", after.partition("\n## ")[0], re.MULTILINE))
+    assert said == set(Reason) - NOT_YET
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    """Change the numbers in docs/operations.md and README.md, too."""
+    assert (decode.MAX_EVENT_BYTES, decode.MAX_MESSAGE_BYTES) == (256 << 10, 4 << 20)
+    assert (decode.MAX_MESSAGE_EVENTS, decode.MAX_DEPTH) == (10_000, 64)
+    assert (event.MAX_ELEMENTS, indicator.MAX_VALUE_CHARACTERS) == (1024, 2048)
+    assert (dead_letter.KEPT_BYTES, shard.SEGMENT_BYTES) == (512 << 10, 768 << 10)
+    assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (4_000, 8_000)
+    assert (app.FETCH_BYTES, app.SESSION_TIMEOUT_S) == (1 << 20, 10.0)
+
+
+def test_only_gzip_can_be_read_and_the_readme_says_so() -> None:
+    """Where this fails, strike the limit out of README.md and docs/operations.md."""
+    readable = codec.has_snappy() or codec.has_lz4() or codec.has_zstd()
+    assert readable != ("compressed with gzip, or not at all" in README)
+    assert readable != ("**Compression.**" in OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, ROOT / "docs/decisions/README.md"], ids=lambda path: path.name
+)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        if file.startswith("http"):
+            continue
+        at = (path.parent / file).resolve() if file else path
+        assert at.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", at.read_text("utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
+            assert anchor in slugs, target
+
+
+def test_the_index_lists_every_decision() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text("utf-8")
+    assert re.findall(r"\]\((\d{4}-[a-z-]+\.md)\)", index) == [path.name for path in DECISIONS]
+    for path in DECISIONS:
+        assert path.read_text("utf-8").startswith(f"# {path.name[:4]} ")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_is_named_is_there(path: Path) -> None:
+    named = re.findall(r"`((?:pipeline|tests|deploy|docs)/[\w./-]*)`", path.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
