@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration schemas lock soak bench clean
+.PHONY: help setup demo test lint types unit integration schemas lock bench clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup ## Unit and property tests, with the core's coverage
-	$(BIN)/python -m pytest -q tests/unit tests/property --cov --cov-report=term
+	$(BIN)/python -m pytest -q tests/unit tests/property tests/scenarios --cov --cov-report=term
 
 integration: setup ## Real processes on a real broker
 	$(BIN)/python -m pytest -q tests/integration

@@ -9,7 +9,7 @@ group of columns for each indicator type.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import gcd
 from zlib import crc32
 
@@ -281,6 +281,28 @@ def partition_of(value: str, partitions: int) -> int:
 
 
 encode = msgspec.msgpack.Encoder().encode
+RECORD_BYTES = 768 * 1024
+"""A record of sightings fits Kafka's default message size."""
+
+
+def records(sightings: Sightings) -> Iterator[bytes]:
+    """The record of some sightings, or, of very long values, as many as it takes."""
+    encoded = encode(sightings)
+    if len(encoded) <= RECORD_BYTES or sum(len(group.values) for group in sightings.groups) <= 1:
+        yield encoded
+        return
+    for half in (0, 1):
+        groups = [part for group in sightings.groups if (part := _half(group, half)).values]
+        if groups:
+            yield from records(msgspec.structs.replace(sightings, groups=groups))
+
+
+def _half(group: Group, half: int) -> Group:
+    return Group(
+        group.type, group.values[half::2], group.first_seen[half::2], group.last_seen[half::2]
+    )
+
+
 _decode_sightings = msgspec.msgpack.Decoder(Sightings).decode
 _decode_progress = msgspec.msgpack.Decoder(Progress).decode
 

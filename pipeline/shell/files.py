@@ -39,6 +39,8 @@ def read_text(path: Path) -> str:
 
 def registry_of(path: Path, prefix: str = "") -> Registry:
     """The sensor registry; a `WrongUseError` names everything that is wrong with it."""
+    if not path.exists():
+        raise WrongUseError(f"{path}: no such file; SIGHTLINE_SENSORS names the sensor registry")
     registry, problems = read_registry(read_text(path), str(path), prefix)
     _none(problems)
     assert registry is not None

@@ -24,6 +24,7 @@ from pipeline.sight import (
     Tally,
     encode,
     fold_lengths,
+    records,
 )
 
 STAGE = "intake"
@@ -86,7 +87,8 @@ class IntakeStage:
         for partition, packed in intake.pack(self._partitions, batch[0].timestamp).items():
             for sightings in packed:
                 sent += sum(len(group.values) for group in sightings.groups)
-                await self._outbox.send(self._sightings, None, encode(sightings), partition)
+                for record in records(sightings):
+                    await self._outbox.send(self._sightings, None, record, partition)
         self._heard_at[tp] = time.monotonic()
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)

@@ -63,7 +63,10 @@ async def ensure(registry: Registry, settings: Settings) -> Checked:
         await admin.start()
     except KafkaError as error:
         await admin.close()
-        raise FailedError(f"no broker at {settings.broker}: {error}") from None
+        raise FailedError(
+            f"no Kafka answers at {settings.broker}: start one (`sightline broker`), or set "
+            f"SIGHTLINE_BROKER ({type(error).__name__})"
+        ) from None
     try:
         there = await _partitions(admin, [topic.name for topic in topics])
         missing = [topic for topic in topics if topic.name not in there]

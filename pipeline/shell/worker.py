@@ -49,7 +49,9 @@ def configure_logging() -> None:
 
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
     """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status."""
-    asyncio.run(topics.ensure(files.registry_of(Path(settings.sensors)), settings))
+    asyncio.run(
+        topics.ensure(files.registry_of(Path(settings.sensors), settings.topic_prefix), settings)
+    )
     files.rules_of(Path(settings.rules) if settings.rules else None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import Party
 from pipeline.sight import Intake
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = texts | st.sampled_from(
     [
         *("8.8.8.8", "::ffff:8.8.8.8", "10.0.0.1", "A.Example.", "bücher.example", "a..b"),
@@ -79,10 +79,11 @@ def damaged(draw: st.DrawFn) -> bytes:
     message = form(some)
     start = draw(st.integers(0, len(message)))
     end = draw(st.integers(start, min(len(message), start + 40)))
-    junk = draw(
+    junk: bytes = draw(
         st.binary(max_size=8) | st.sampled_from([b"[", b"{", b'"', b"\n", b"\\", b"]}", b""])
     )
-    return message[:start] + junk + message[end:]
+    mutated: bytes = message[:start] + junk + message[end:]
+    return mutated
 
 
 def array(some: list[Any]) -> bytes:

@@ -10,6 +10,7 @@ from pipeline.party import Parties
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
+from pipeline.window import Window
 from tests.unit.making import HOUR, MINUTE, at, rule, seen
 
 OPENED, UPDATED, CLOSED, MERGED = Change.OPENED, Change.UPDATED, Change.CLOSED, Change.MERGED
@@ -415,7 +416,7 @@ def test_an_episode_that_lasts_remembers_what_its_window_has_forgotten() -> None
         revisions += run.advance(f"{hour:02}:30")
         run.correlator.sweep()
     (window,) = run.correlator.tracks[0].states.values()
-    assert not isinstance(window, int)
+    assert isinstance(window, Window)
     assert len(window.times) < 10  # that it did forget
     (closed,) = run.advance("23:30")
     assert {one.id for one in revisions} == {closed.id}

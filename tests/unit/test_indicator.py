@@ -68,7 +68,7 @@ def test_where_each_type_is_read(
 
 
 def test_every_type_has_a_row_above() -> None:
-    (mark,) = test_where_each_type_is_read.pytestmark  # type: ignore[attr-defined]
+    (mark,) = test_where_each_type_is_read.pytestmark
     rows = [expected for _, expected in mark.args[1]]
     assert {kind for expected in rows for kind, _ in expected} == set(INDICATOR_TYPES)
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (tables of whole messages)
 import pytest
 
 from pipeline.country import COUNTRIES

@@ -164,7 +164,7 @@ def test_an_event_from_the_future_moves_no_watermark() -> None:
     assert rejection.detail == "120 s later than when it came in"
     assert one.watermark == at("11:59")
     assert one.tally == tally(
-        received=2, correlated=1, rejected={Reason.FROM_THE_FUTURE: 1}  # type: ignore[arg-type]
+        received=2, correlated=1, rejected={Reason.FROM_THE_FUTURE: 1}
     )  # fmt: skip
     assert read(one, hit("8.8.8.8", NOW + FUTURE_MS)) == []
     assert one.watermark == NOW + FUTURE_MS
@@ -264,3 +264,31 @@ def test_a_record_that_is_not_ours_is_told_in_one_way(value: bytes) -> None:
     """Whatever raised another error once ended the worker, again at each restart."""
     with pytest.raises(msgspec.DecodeError):
         decode_sightings(None, value)
+
+
+def test_records_are_split_until_they_fit() -> None:
+    """A sensor cannot make intake produce what the broker refuses."""
+    from pipeline.sight import RECORD_BYTES, Group, Sightings, decode_sightings, records
+
+    values = [f"http://a.example/{n}/" + "x" * 2000 for n in range(2000)]
+    long = Group("url", values, list(range(2000)), list(range(1, 2001)))
+    short = Group("ip", ["8.8.8.8"], [1], [2])
+    made = list(records(Sightings("t/0", "o", "CZ", 5, 6, [long, short])))
+    assert len(made) > 4
+    assert max(map(len, made)) <= RECORD_BYTES
+    seen: list[tuple[str, int, int]] = []
+    for record in made:
+        packed = decode_sightings(None, record)
+        assert isinstance(packed, Sightings)
+        assert (packed.source, packed.watermark, packed.ingested) == ("t/0", 5, 6)
+        for group in packed.groups:
+            seen += zip(group.values, group.first_seen, group.last_seen, strict=True)
+    wanted = [*zip(values, range(2000), range(1, 2001), strict=True), ("8.8.8.8", 1, 2)]
+    assert sorted(seen) == sorted(wanted)
+
+
+def test_what_fits_is_one_record() -> None:
+    from pipeline.sight import Group, Sightings, records
+
+    sightings = Sightings("t/0", "o", "CZ", 5, 6, [Group("ip", ["8.8.8.8"], [1], [2])])
+    assert len(list(records(sightings))) == 1
