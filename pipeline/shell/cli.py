@@ -165,8 +165,8 @@ def bench(
     events: Annotated[int, typer.Option(help="How many events.")] = 500_000,
     seed: Annotated[int, typer.Option(help="Of the generated events.")] = 1,
     indicators: Annotated[
-        int, typer.Option(min=1, max=3, help="Indicators that each event names.")
-    ] = 3,
+        int, typer.Option(min=1, max=3, help="Indicators an event: a honeypot's has one.")
+    ] = 1,
 ) -> None:
     """Measure events a second and alert latency; the last line is one JSON object."""
     from pipeline.shell.bench import run

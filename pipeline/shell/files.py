@@ -5,12 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-import maxminddb
-
 from pipeline.geo import Geo
 from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule, check_unique, read_rules
+from pipeline.shell.geodb import open_database
 from pipeline.shell.settings import Settings, WrongUseError
 
 MAX_BYTES = 64 << 20
@@ -76,11 +75,4 @@ def geo_of(settings: Settings) -> Geo:
     """The GeoIP databases: the carried one of countries where no other is set."""
     places = Path(settings.geoip_db or carried("geoip", "geo-whois-asn-country.mmdb"))
     networks = Path(settings.geoip_asn_db) if settings.geoip_asn_db else None
-    return Geo(_open(places), _open(networks) if networks else None)
-
-
-def _open(path: Path) -> maxminddb.Reader:
-    try:
-        return maxminddb.open_database(path)
-    except (OSError, maxminddb.InvalidDatabaseError) as error:
-        raise WrongUseError(f"{path}: {error}") from None
+    return Geo(open_database(places), open_database(networks) if networks else None)
