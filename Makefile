@@ -33,10 +33,10 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup ## Unit and property tests, with the core's coverage
-	$(BIN)/python -m pytest -q tests/unit tests/property tests/scenarios --cov --cov-report=term
+	$(BIN)/python -m pytest -q tests/unit tests/property --cov --cov-report=term
 
 integration: setup ## Real processes on a real broker
-	$(BIN)/python -m pytest -q tests/integration
+	$(BIN)/python -m pytest -q tests/scenarios tests/integration
 
 schemas: setup ## Write schemas/ anew from the types
 	$(BIN)/python -m pipeline.shell.schemas

@@ -125,7 +125,8 @@ class _Reading(Reading):
         texts = {key: self.text(keys[key], key) for key in _TEXTS if key in keys}
         lists = {key: self.texts(keys[key], key) for key in _LISTS if key in keys}
         for key in _DATES:
-            if key in keys and not _DATE.fullmatch(self.scalar(keys[key], key) or "2000-01-01"):
+            date = self.scalar(keys[key], key) if key in keys else None
+            if date is not None and not _DATE.fullmatch(date):
                 self.wrong(keys[key], f"{key} must be a date written YYYY-MM-DD")
         if "related" in keys and not isinstance(keys["related"], yaml.SequenceNode):
             self.wrong(keys["related"], "related must be a list")

@@ -1,29 +1,20 @@
 """The state of the rules that share an indicator type and a timespan. No I/O here.
 
-What is known of an indicator is joined in by `observe`; `settle` looks at what that changed;
+What is known of an indicator is joined in by `Memory.observe`; `settle` looks at what that changed;
 `advance` closes what has ended; `sweep` forgets what has passed. See `pipeline.correlate`.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
+from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
-from pipeline.sight import Group
-from pipeline.window import (
-    FIRST_SHIFT,
-    PARTY,
-    PARTY_BITS,
-    SLICES,
-    Window,
-    pack_single,
-    slice_of,
-    unpack_single,
-)
+from pipeline.window import FIRST_SHIFT, SLICES, Window, slice_of
 
 _NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
 _KEPT = SLICES + 1
@@ -33,145 +24,38 @@ _KEPT = SLICES + 1
 EVERYWHERE = (0, 1 << 62)
 """A span of slices: all of them."""
 
-FEW = 8
-"""Sightings by too few parties that are kept apart before they become a window."""
 
-
-class Track:
+class Track(Memory):
     """The state of the rules that share an indicator type and a timespan."""
 
     __slots__ = (
         "_closings",
         "_lateness",
-        "_least",
         "_owes",
         "_parties",
         "_stale",
         "_sweeping",
         "_swept_at",
-        "changed",
-        "dirty",
         "episodes",
-        "frontier",
-        "gone",
-        "kind",
         "merged",
         "rules",
-        "states",
-        "timespan",
     )
 
     def __init__(
         self, kind: str, timespan_ms: int, rules: list[Rule], parties: Parties, lateness_ms: int
     ) -> None:
-        self.kind = kind
-        self.timespan = timespan_ms
+        super().__init__(kind, timespan_ms, min(rule.gte for rule in rules))
         self.rules = rules
-        self.frontier = 0
-        self.states: dict[str, int | tuple[int, ...] | Window] = {}
-        """What is known of an indicator: one sighting, a few by too few parties for any rule to
-        hold, or a window. The first two are integers of `pack_single`."""
         self.episodes: dict[str, list[LiveEpisode]] = {}
-        self.changed: dict[str, tuple[int, int]] = {}
-        """Windows with something new since they were last looked at: in slices from … to."""
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
         self._owes = False
-        self.dirty: list[str] = []
-        """What changed since the last checkpoint; the same may stand in it often."""
-        self.gone: set[str] = set()
-        """Windows that were evicted since the last checkpoint; what they held may be back."""
         self._parties = parties
         self._lateness = lateness_ms
-        self._least = min(rule.gte for rule in rules)
         self._closings: list[tuple[int, str]] = []
         self._stale: set[str] = set()
         self._swept_at = 0
         self._sweeping: Iterator[str] | None = None
-
-    def observe(self, party: int, group: Group) -> int:
-        """Note sightings by one party; how many were late."""
-        states, dirty = self.states, self.dirty
-        timespan, frontier, least = self.timespan, self.frontier, self._least
-        late = 0
-        for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
-            at = first * SLICES // timespan
-            if first != last and last * SLICES // timespan != at:
-                # Folded for other rules than ours: its ends are what we can be sure of.
-                late += self.observe(party, Group(self.kind, [value], [last], [last]))
-                last = first  # noqa: PLW2901
-            if at < frontier:
-                late += 1
-                continue
-            state = states.get(value)
-            if state is None and least > 1:
-                # `pack_single`, without the call: most indicators are met once.
-                states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
-                dirty.append(value)
-            elif isinstance(state, Window):
-                if state.see(party, at, first, last):
-                    self._changed(value, at)
-            else:
-                self._note(value, state, party, at, first, last)
-        return late
-
-    def _changed(self, value: str, at: int) -> None:
-        span = self.changed.get(value)
-        if span is None:
-            self.changed[value] = (at, at)
-        elif not span[0] <= at <= span[1]:
-            self.changed[value] = (min(span[0], at), max(span[1], at))
-
-    def note(self, value: str, party: int, first: int, last: int) -> None:
-        """Join one sighting, of one slice, into what is known of an indicator."""
-        at = first * SLICES // self.timespan
-        state = self.states.get(value)
-        if not isinstance(state, Window):
-            self._note(value, state, party, at, first, last)
-        elif state.see(party, at, first, last):
-            self._changed(value, at)
-
-    def _note(
-        self,
-        value: str,
-        state: int | tuple[int, ...] | None,
-        party: int,
-        at: int,
-        first: int,
-        last: int,
-    ) -> None:
-        few = (state,) if isinstance(state, int) else state or ()
-        parties = {party}
-        for n, single in enumerate(few):
-            by = single & PARTY
-            parties.add(by)
-            if by == party and (single >> FIRST_SHIFT) * SLICES // self.timespan == at:
-                _, was_first, was_last = unpack_single(single)
-                joined = pack_single(party, min(first, was_first), max(last, was_last))
-                if joined != single:
-                    self._keep(value, (*few[:n], joined, *few[n + 1 :]))
-                return
-        if len(parties) < self._least and len(few) < FEW:
-            single = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
-            self.states[value] = (*few, single) if few else single
-            self.dirty.append(value)
-            return
-        window = self.states[value] = self.widen(few, at)
-        window.see(party, at, first, last)
-        # Nothing could hold without this sighting: whatever does now covers it.
-        self._changed(value, at)
-
-    def _keep(self, value: str, few: tuple[int, ...]) -> None:
-        self.states[value] = few if len(few) > 1 else few[0]
-        self.dirty.append(value)
-
-    def widen(self, few: Iterable[int], base: int) -> Window:
-        """A window that holds what a few integers held."""
-        window = Window(base)
-        for single in few:
-            party, first, last = unpack_single(single)
-            window.see(party, slice_of(first, self.timespan), first, last)
-        return window
 
     def settle(self) -> list[Episode]:
         """Look at what changed: the episodes that opened, grew or joined."""

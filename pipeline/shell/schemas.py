@@ -19,6 +19,7 @@ from pipeline.country import COUNTRIES
 from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.registry import TEXT_LENGTH, TOPIC_LENGTH
 from pipeline.rule import ANY_EVENT, Level
 from pipeline.sight import Progress, Sightings
 
@@ -37,8 +38,17 @@ def _of(kind: Any, title: str, description: str) -> dict[str, Any]:
     }
 
 
+# Patterns are searched for, and Python's `$` also stands before a last line break: what must not be
+# in a text is said with `not`.
+_CONTROL = {"pattern": r"[\u0000-\u001f\u007f-\u009f\u2028\u2029]"}
 _COUNTRY = {"type": "string", "enum": sorted(COUNTRIES)}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 256}
+_TEXT = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": TEXT_LENGTH,
+    "pattern": r"\S",
+    "not": _CONTROL,
+}
 
 REGISTRY: dict[str, Any] = {
     "$schema": _DIALECT,
@@ -56,7 +66,8 @@ REGISTRY: dict[str, Any] = {
                 "required": ["id", "country", "name"],
                 "additionalProperties": False,
                 "properties": {
-                    "id": _TEXT | {"pattern": "^[a-z0-9-]+$"},
+                    "id": _TEXT
+                    | {"pattern": "^[a-z0-9-]+$", "maxLength": TOPIC_LENGTH - len("events.cz.")},
                     "country": _COUNTRY,
                     "name": _TEXT,
                     "sector": _TEXT,
@@ -81,6 +92,15 @@ def _one_or_list_of_one(schema: dict[str, Any]) -> dict[str, Any]:
     return {"oneOf": [schema, {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}]}
 
 
+_WORDS = {"type": "string", "pattern": r"\S"}
+_WORD_LIST = {"anyOf": [_WORDS, {"type": "array", "items": _WORDS}]}
+_DATE = {
+    "type": "string",
+    "maxLength": 10,
+    "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+}
+_MANY = 999_999_999
+
 RULE: dict[str, Any] = {
     "$schema": _DIALECT,
     "title": "Rule",
@@ -88,21 +108,36 @@ RULE: dict[str, Any] = {
     "supported: a value_count over countries or organisations.",
     "type": "object",
     "required": ["title", "id", "correlation"],
+    "additionalProperties": False,
     "properties": {
-        "title": {"type": "string", "minLength": 1, "maxLength": 256},
+        "title": _TEXT,
         "id": {
             "type": "string",
+            "maxLength": 36,
             "pattern": "^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
         },
         "level": {"enum": [str(level) for level in Level]},
+        "status": {"enum": ["stable", "test", "experimental", "deprecated", "unsupported"]},
+        **dict.fromkeys(("description", "author", "name", "taxonomy", "license"), _WORDS),
+        **dict.fromkeys(("references", "tags", "falsepositives"), _WORD_LIST),
+        **dict.fromkeys(("date", "modified"), _DATE),
+        "related": {"type": "array"},
+        "generate": {"type": "boolean"},
         "correlation": {
             "type": "object",
             "required": ["type", "rules", "group-by", "timespan", "condition"],
+            "additionalProperties": False,
             "properties": {
                 "type": {"const": "value_count"},
                 "rules": _one_or_list_of_one({"const": ANY_EVENT}),
                 "group-by": _one_or_list_of_one({"enum": list(INDICATOR_TYPES)}),
-                "timespan": {"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"},
+                "timespan": {
+                    "description": "From 1s to 30d.",
+                    "type": "string",
+                    "pattern": "^[0-9]{1,9}[smhd]$",
+                    "not": _CONTROL,
+                },
+                "generate": {"type": "boolean"},
                 "condition": {
                     "type": "object",
                     "required": ["field"],
@@ -110,8 +145,15 @@ RULE: dict[str, Any] = {
                     "oneOf": [{"required": ["gte"]}, {"required": ["gt"]}],
                     "properties": {
                         "field": _one_or_list_of_one({"enum": ["country", "organisation"]}),
-                        "gte": {"type": "integer", "minimum": 1},
-                        "gt": {"type": "integer", "minimum": 0},
+                        "gte": {"type": "integer", "minimum": 1, "maximum": _MANY},
+                        "gt": {"type": "integer", "minimum": 0, "maximum": _MANY},
+                    },
+                    "if": {"properties": {"field": _one_or_list_of_one({"const": "country"})}},
+                    "then": {
+                        "properties": {
+                            "gte": {"maximum": len(COUNTRIES)},
+                            "gt": {"maximum": len(COUNTRIES) - 1},
+                        }
                     },
                 },
             },
@@ -122,6 +164,13 @@ RULE: dict[str, Any] = {
 
 def documents() -> dict[str, dict[str, Any]]:
     """Every schema by its file name."""
+    return {
+        name: {"$id": f"urn:sightline:{name.removesuffix('.json')}", **document}
+        for name, document in _documents().items()
+    }
+
+
+def _documents() -> dict[str, dict[str, Any]]:
     return {
         "event.json": _of(
             Event,

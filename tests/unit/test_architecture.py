@@ -24,6 +24,7 @@ WAY = (
     "window",
     "sight",
     "watermark",
+    "memory",
     "episode",
     "track",
     "correlate",

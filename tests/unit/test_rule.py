@@ -140,6 +140,7 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("level: medium", "related: x", 11, "related must be a list"),
         ("level: medium", "status: good", 11, "status 'good' is not one of stable, test, experimental, deprecated, unsupported"),
         ("level: medium", "date: 2025/01/31", 11, "date must be a date written YYYY-MM-DD"),
+        ("level: medium", 'modified: ""', 11, "modified must be a date written YYYY-MM-DD"),
         ("level: medium", "generate: maybe", 11, "generate must be true or false"),
         ("level: medium", "tags: {a: b}", 11, "tags must be a list"),
         ("level: medium", "? [a]\n: b", 11, "a key of a rule must be a plain word"),

@@ -1,0 +1,132 @@
+"""What is remembered of the indicators of one type, in slices of one length. No I/O here.
+
+The state is a join-semilattice: sightings can be joined into it in any order, and as often as
+they come. Most indicators are met once or a few times; they become a window only when enough
+parties have seen them for a rule to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.sight import Group
+from pipeline.window import (
+    FIRST_SHIFT,
+    PARTY,
+    PARTY_BITS,
+    SLICES,
+    Window,
+    pack_single,
+    slice_of,
+    unpack_single,
+)
+
+FEW = 8
+"""Sightings by too few parties that are kept apart before they become a window."""
+
+
+class Memory:
+    """Indicators by value, and what has become of them since the last look and checkpoint."""
+
+    __slots__ = ("_least", "changed", "dirty", "frontier", "gone", "kind", "states", "timespan")
+
+    def __init__(self, kind: str, timespan_ms: int, least: int) -> None:
+        """`least`: how many parties it takes for any rule to hold."""
+        self.kind = kind
+        self.timespan = timespan_ms
+        self.frontier = 0
+        """The first slice in which a sighting may still come."""
+        self.states: dict[str, int | tuple[int, ...] | Window] = {}
+        """What is known of an indicator: one sighting, a few by too few parties for any rule to
+        hold, or a window. The first two are integers of `pack_single`."""
+        self.changed: dict[str, tuple[int, int]] = {}
+        """Windows with something new since they were last looked at: in slices from … to."""
+        self.dirty: list[str] = []
+        """What changed since the last checkpoint; the same may stand in it often."""
+        self.gone: set[str] = set()
+        """Windows that were evicted since the last checkpoint; what they held may be back."""
+        self._least = least
+
+    def observe(self, party: int, group: Group) -> int:
+        """Note sightings by one party; how many were late."""
+        states, dirty = self.states, self.dirty
+        timespan, frontier, least = self.timespan, self.frontier, self._least
+        late = 0
+        for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
+            at = first * SLICES // timespan
+            if first != last and last * SLICES // timespan != at:
+                # Folded for other rules than ours: its ends are what we can be sure of.
+                late += self.observe(party, Group(self.kind, [value], [last], [last]))
+                last = first  # noqa: PLW2901
+            if at < frontier:
+                late += 1
+                continue
+            state = states.get(value)
+            if state is None and least > 1:
+                # `pack_single`, without the call: most indicators are met once.
+                states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
+                dirty.append(value)
+            elif isinstance(state, Window):
+                if state.see(party, at, first, last):
+                    self._changed(value, at)
+            else:
+                self._note(value, state, party, at, first, last)
+        return late
+
+    def _changed(self, value: str, at: int) -> None:
+        span = self.changed.get(value)
+        if span is None:
+            self.changed[value] = (at, at)
+        elif not span[0] <= at <= span[1]:
+            self.changed[value] = (min(span[0], at), max(span[1], at))
+
+    def note(self, value: str, party: int, first: int, last: int) -> None:
+        """Join one sighting, of one slice, into what is known of an indicator."""
+        at = first * SLICES // self.timespan
+        state = self.states.get(value)
+        if not isinstance(state, Window):
+            self._note(value, state, party, at, first, last)
+        elif state.see(party, at, first, last):
+            self._changed(value, at)
+
+    def _note(
+        self,
+        value: str,
+        state: int | tuple[int, ...] | None,
+        party: int,
+        at: int,
+        first: int,
+        last: int,
+    ) -> None:
+        few = (state,) if isinstance(state, int) else state or ()
+        parties = {party}
+        for n, single in enumerate(few):
+            by = single & PARTY
+            parties.add(by)
+            if by == party and (single >> FIRST_SHIFT) * SLICES // self.timespan == at:
+                _, was_first, was_last = unpack_single(single)
+                joined = pack_single(party, min(first, was_first), max(last, was_last))
+                if joined != single:
+                    self._keep(value, (*few[:n], joined, *few[n + 1 :]))
+                return
+        if len(parties) < self._least and len(few) < FEW:
+            single = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
+            self.states[value] = (*few, single) if few else single
+            self.dirty.append(value)
+            return
+        window = self.states[value] = self.widen(few, at)
+        window.see(party, at, first, last)
+        # Nothing could hold without this sighting: whatever does now covers it.
+        self._changed(value, at)
+
+    def _keep(self, value: str, few: tuple[int, ...]) -> None:
+        self.states[value] = few if len(few) > 1 else few[0]
+        self.dirty.append(value)
+
+    def widen(self, few: Iterable[int], base: int) -> Window:
+        """A window that holds what a few integers held."""
+        window = Window(base)
+        for single in few:
+            party, first, last = unpack_single(single)
+            window.see(party, slice_of(first, self.timespan), first, last)
+        return window
