@@ -87,9 +87,9 @@ def split(raw: bytes) -> Sequence[bytes | Rejection]:
 def _array(raw: bytes) -> Sequence[bytes | Rejection]:
     try:
         parts = _many(raw)
-    except RecursionError:
-        return (_too_deep(raw),)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, RecursionError) or _depth(raw) > MAX_DEPTH + 1:
+            return (_too_deep(raw),)
         return (Rejection(Reason.NOT_JSON, str(error), raw),)
     if len(parts) > MAX_MESSAGE_EVENTS:
         detail = f"an array of {len(parts)} events; {MAX_MESSAGE_EVENTS} are allowed in a message"

@@ -142,7 +142,7 @@ ids = mostly(
     "5d0b6e0e-6f0c-4f0c-8f0a-0f3d3c1f2a10\n",
     "x",
 )  # fmt: skip
-counts = st.sampled_from([0, 1, 3, 249, 250, 999_999_999, 10**9, -1])
+counts = st.sampled_from([1, 1, 3, 3, 249, 0, 250, 999_999_999, 10**9, -1])
 conditions = table(
     field=alone_or_listed(["country", "organisation"], "city"),
     gte=optional(mostly(counts, "3", 1.5)),
