@@ -19,6 +19,7 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_MESSAGE_EVENTS = 10_000
 MAX_DEPTH = 64
+_LOOKED_AT = 64 * 1024  # of a broken array, to say why it is broken
 
 
 class Reason(StrEnum):
@@ -88,7 +89,7 @@ def _array(raw: bytes) -> Sequence[bytes | Rejection]:
     try:
         parts = _many(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if isinstance(error, RecursionError) or _depth(raw) > MAX_DEPTH + 1:
+        if isinstance(error, RecursionError) or _depth(raw[:_LOOKED_AT]) > MAX_DEPTH + 1:
             return (_too_deep(raw),)
         return (Rejection(Reason.NOT_JSON, str(error), raw),)
     if len(parts) > MAX_MESSAGE_EVENTS:
