@@ -115,6 +115,8 @@ class Memory:
             self.dirty.append(value)
             return
         window = self.states[value] = self.widen(few, at)
+        # What ended before is settled: a restore may join this to a life that was evicted.
+        window.floor = max(self.frontier - 1, 0)
         window.see(party, at, first, last)
         # Nothing could hold without this sighting: whatever does now covers it.
         self._changed(value, at)

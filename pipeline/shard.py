@@ -11,7 +11,7 @@ restoring the checkpoints and replaying from the committed offset leads to the s
 
 A checkpoint is a number of segments and the seal that closes it, whose key is always the same.
 Segments are keyed by a running number. While new ones are written, the rest of the state is
-written anew bit by bit; once all of it was, everything before that round is deleted.
+written anew bit by bit; once all of it was, and that is sealed, what was before is deleted.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Shard:
 
     __slots__ = (
         "_next",
+        "_obsolete",
         "_oldest",
         "_owed",
         "_round",
@@ -73,6 +74,7 @@ class Shard:
         self.watermarks = Watermarks()
         self._next = 0
         self._oldest = 0
+        self._obsolete = 0
         self._written = 0
         self._writing = False
         self._owed: list[Episode] = []
@@ -140,6 +142,11 @@ class Shard:
         yield from self._rest(max(sum(map(len, changed)), ROUND_STEP))
         yield SEAL_KEY, seal(self._next, watermark, sources)
         self._writing = False
+        # Not before the seal: until then an evicted indicator is not gone, and these are all there
+        # is of it.
+        for number in range(self._oldest, self._obsolete):
+            yield _key(number), None
+        self._oldest = max(self._oldest, self._obsolete)
 
     def _rest(self, budget: int) -> Iterator[CheckpointRecord]:
         tracks = self.correlator.tracks
@@ -159,9 +166,7 @@ class Shard:
         yield from self._segments(part)
         if taken < budget:
             self._round = None
-            for number in range(self._oldest, self._round_from):
-                yield _key(number), None
-            self._oldest = self._round_from
+            self._obsolete = self._round_from
 
     def _segments(
         self, values: Sequence[Iterable[str]], *, published: bool = True, gone: bool = False

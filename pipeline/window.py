@@ -157,7 +157,8 @@ class Window:
         A cheap look before `holding`: is there enough in all that such windows cover?
         """
         low = max(first - SLICES + 1 - self.base, 0)
-        mask = (1 << (last + SLICES - self.base)) - (1 << low)
+        high = max(last + SLICES - self.base, 0)
+        mask = (1 << high) - (1 << low)
         return len({group[party] for party, bits in self.seen.items() if bits & mask}) >= count
 
     def holding(self, count: int, group: dict[int, int]) -> Iterator[tuple[int, int]]:

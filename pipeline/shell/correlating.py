@@ -17,7 +17,7 @@ from pipeline.geo import Geo
 from pipeline.rule import Rule
 from pipeline.shard import CheckpointRecord, Shard, Taken
 from pipeline.shell import metrics
-from pipeline.shell.app import Outbox, consumer_of, crash, log, serve
+from pipeline.shell.app import SESSION_TIMEOUT_S, Outbox, consumer_of, crash, log, serve
 from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch
 from pipeline.sight import partition_of
@@ -62,6 +62,7 @@ class Keeper:
         try:
             while True:
                 taken, tp, batch = await self._posts.get()
+                self._stage.still_ours()
                 if taken.write_ahead:
                     await self._alerts.delivered()
                     for record in taken.write_ahead:
@@ -102,6 +103,7 @@ class Keeper:
                     if record is not None:
                         made.append(record)
                 metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
+            self._stage.still_ours()
             for record in made:
                 await self._save(*record)
         await self._checkpoints.delivered()
@@ -177,6 +179,14 @@ class CorrelateStage:
         metrics.SIGHTINGS_LATE.inc(taken.late)
         metrics.RECORDS_NOT_OURS.inc(taken.not_ours)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    def still_ours(self) -> None:
+        """End this process if its partitions may be somebody else's by now: one that was stopped
+        or starved beyond the session timeout must not tell of alerts that another has opened.
+        """
+        silent = consumer_of(self.app).silent_for()
+        if silent > SESSION_TIMEOUT_S * 0.8:
+            crash(f"correlate: the broker has not heard of this worker for {silent:.0f} s")
 
     async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send revisions of alerts, those of one alert to one partition and in their order."""

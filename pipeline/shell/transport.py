@@ -15,12 +15,14 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
     Consumer._add_gap             nothing: a gap between batches is not a gap in what is done
     Consumer.ack                  only ends Faust's waiting for the element
     Consumer.force_commit         note offsets, make durable, commit, and note a commit that failed
+    Consumer.on_partitions_assigned listen to the heartbeats of aiokafka's coordinator
     Consumer.on_partitions_revoked  forget what was done of a partition that is gone
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
@@ -38,10 +40,42 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self.before_commit: Callable[[], Awaitable[bool]] | None = None
+        self._heard_at = monotonic()
+        self._listening_to: Any = None
 
     def done(self, tp: TP, batch: Batch) -> None:
         """Everything that came of `batch` is on its way: it may be committed."""
         self._done[tp] = batch[-1].offset + 1
+
+    def silent_for(self) -> float:
+        """Seconds for which the broker may not have heard of us. Beyond the session timeout our
+        partitions may be somebody else's, though we have not been told.
+        """
+        return monotonic() - self._heard_at
+
+    def _listen(self) -> None:
+        """Note each heartbeat that the broker answered: when it was sent, which is sooner than
+        the broker's own clock for us began anew.
+        """
+        self._heard_at = monotonic()
+        coordinator = self._thread._consumer._coordinator
+        if coordinator is self._listening_to:
+            return
+        self._listening_to = coordinator
+        beat = coordinator._do_heartbeat
+
+        async def heartbeat() -> bool:
+            sent = monotonic()
+            answered: bool = await beat()
+            if answered:
+                self._heard_at = max(self._heard_at, sent)
+            return answered
+
+        coordinator._do_heartbeat = heartbeat
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._listen()
+        await super().on_partitions_assigned(assigned, generation_id)
 
     def lag(self, tp: TP) -> int | None:
         """Records of a partition that are not done; None where its end is not known yet."""

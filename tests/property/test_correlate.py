@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import shard as shard_module
 from pipeline.episode import Change, Episode
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
@@ -171,7 +173,9 @@ class Worker:
     def run(self, log: Log) -> None:
         while True:
             try:
-                self.live(log)
+                # So small that whole rounds of the state come and go within a case.
+                with patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])):
+                    self.live(log)
             except CrashError:
                 if self.crashes > 30:
                     self.crash_rate = 0.0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pipeline import shard as shard_module
 from pipeline.rule import Level, Rule
-from pipeline.shard import Shard
+from pipeline.shard import SEAL_KEY, Shard
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
 
 RULE = Rule("r", "r", Level.MEDIUM, "ip", 60, "country", 3)
@@ -36,3 +39,42 @@ def test_an_indicator_that_came_twice_as_a_single_and_is_gone() -> None:
     again.restore(records)
     again.take([seen("b", 5_001)])
     assert set(again.correlator.tracks[0].states) == {"b"}
+
+
+def test_an_indicator_that_came_back_from_the_past_and_is_a_window_now() -> None:
+    """Its old lives, evicted, make a window at a restore, long before what is remembered."""
+    records: list[tuple[bytes, bytes | None]] = []
+    shard = Shard([RULE], 0)
+    shard.take([progress(), seen("a", 0), seen("a", 1, "SK")])
+    records += shard.checkpoint()
+    shard.take([seen("b", 1_000)])
+    shard.take([seen("a", 1_001, "AT")])
+    records += shard.checkpoint()
+    shard.take([seen("b", 5_000)])
+    for organisation in ("x", "y", "z"):
+        group = Group("ip", ["a"], [5_001], [5_001])
+        shard.take([(None, encode(Sightings("s/0", organisation, "CZ", 5_001, 0, [group])))])
+    records += shard.checkpoint()
+
+    again = Shard([RULE], 0)
+    again.restore(records)
+    assert again.take([progress()]).episodes == []  # once: negative shift count
+    assert again.take([seen("a", 5_010, "SK")]).episodes == []
+    (opened,) = again.take([seen("a", 5_020, "AT")]).episodes
+    assert (opened.first_seen, opened.countries) == (5_001, ("AT", "CZ", "SK"))
+
+
+def test_nothing_is_deleted_before_the_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evicted indicator is gone only once that is sealed. Were the segments that it stands in
+    deleted sooner, a crash in between would leave nothing of it, and its alert a second id."""
+    monkeypatch.setattr(shard_module, "ROUND_STEP", 1)
+    shard = Shard([RULE], 0)
+    shard.take([progress()])
+    deleted = 0
+    for n in range(50):
+        shard.take([seen(f"i{n % 3}", 1_000 * n), seen(f"i{n % 3}", 1_000 * n, "SK")])
+        keys = [(key, segment is None) for key, segment in shard.checkpoint()]
+        seal = next(at for at, (key, _) in enumerate(keys) if key == SEAL_KEY)
+        assert not any(gone for _, gone in keys[:seal])
+        deleted += sum(gone for _, gone in keys)
+    assert deleted > 10

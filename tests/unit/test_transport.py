@@ -23,6 +23,7 @@ READ = {
     "_add_gap": "4df2573ded7c1c2c",
     "ack": "5fcf41cf45153475",
     "force_commit": "cc094614d22c70fb",
+    "on_partitions_assigned": "29ce96596f05a18c",
     "on_partitions_revoked": "d04b7ae72c6fc206",
     "_drain_messages": "44a2500309e83c63",
     "_wait_next_records": "6218e1969a636b3f",
@@ -157,3 +158,26 @@ def test_lag_counts_what_is_not_done() -> None:
 def test_the_transport_is_aiokafkas_with_our_consumer() -> None:
     assert issubclass(BatchTransport, driver.Transport)
     assert BatchTransport.Consumer is BatchConsumer
+
+
+async def test_a_heartbeat_is_heard_when_it_was_answered() -> None:
+    consumer = Recording()
+    answers = iter([True, False])
+
+    class Coordinator:
+        async def _do_heartbeat(self) -> bool:
+            return next(answers)
+
+    coordinator = Coordinator()
+    consumer._thread = SimpleNamespace(_consumer=SimpleNamespace(_coordinator=coordinator))
+    consumer._listening_to = None
+    consumer._listen()
+    consumer._heard_at = 0.0
+    assert await coordinator._do_heartbeat()
+    heard = consumer._heard_at
+    assert heard > 0.0
+    assert not await coordinator._do_heartbeat()
+    assert consumer._heard_at == heard
+    wrapped = coordinator._do_heartbeat
+    consumer._listen()
+    assert coordinator._do_heartbeat is wrapped
