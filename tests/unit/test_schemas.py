@@ -249,12 +249,17 @@ def test_asyncapi_names_every_topic_and_resolves() -> None:
     document = yaml.safe_load((schemas.FOLDER / "asyncapi.yaml").read_text("utf-8"))
     registry, _ = read_registry(read_text(carried("marx", "sensors.toml")))
     assert registry is not None
-    addresses = {channel["address"] for channel in document["channels"].values()}
+    channels = {channel["address"]: channel for channel in document["channels"].values()}
+    names = set()
     for wanted in topics.wanted(registry, Settings()):
         name = (
             "events.{country}.{organisation}" if wanted.name.startswith("events.") else wanted.name
         )
-        assert name in addresses
+        names.add(name)
+        kafka = channels[name].get("bindings", {}).get("kafka", {})
+        policy = kafka.get("topicConfiguration", {}).get("cleanup.policy", ["delete"])
+        assert policy == [wanted.config.get("cleanup.policy", "delete")]
+    assert names == set(channels)
     for channel in document["channels"].values():
         for message in channel["messages"].values():
             if "payload" in message:
