@@ -188,6 +188,14 @@ def test_a_late_sighting_is_counted_once_though_two_rules_miss_it() -> None:
     assert run.late == 1
 
 
+def test_what_one_rule_misses_another_of_longer_slices_may_take() -> None:
+    run = Run(rule(timespan=HOUR, gte=1), rule(timespan=2 * HOUR, gte=1), lateness=0)
+    run.advance("13:01")  # two-minute slices: 13:00 is not over
+    (opened,) = run.see("CZ", "13:00:30")
+    assert opened.rule == rule(timespan=2 * HOUR, gte=1)
+    assert run.late == 1
+
+
 def joined(run: Run) -> list[list[Episode]]:
     """Two episodes, an hour without one between them, and the late sightings that fill it."""
     out = [run.see(country, "12:00") for country in ("CZ", "SK", "AT")][2:]
@@ -255,6 +263,15 @@ def test_the_id_is_fixed_for_ever() -> None:
     run = Run()
     opened = [run.see(country, "12:00") for country in ("CZ", "SK", "AT")][2][0]
     assert opened.id == "ec65a706-c6d3-59d4-92eb-3c5ef20eea0c"
+
+
+def test_the_id_does_not_depend_on_how_far_time_had_come() -> None:
+    ids = set()
+    for time in ("00:00", "11:00", "12:00", "12:00:59"):
+        run = Run(lateness=0)
+        run.advance(time)
+        ids |= {one.id for country in ("CZ", "SK", "AT") for one in run.see(country, "12:00:59")}
+    assert ids == {"ec65a706-c6d3-59d4-92eb-3c5ef20eea0c"}
 
 
 def test_an_hour_of_silence_makes_another_episode() -> None:

@@ -187,6 +187,11 @@ def test_depth_is_bounded() -> None:
     assert reasons(b'{"a":' * 40_000) == [Reason.TOO_DEEP]
 
 
+def test_a_broken_array_that_is_too_deep_as_well_is_said_to_be_that() -> None:
+    assert reasons(b"[" * (MAX_DEPTH + 1) + b"x") == [Reason.NOT_JSON]
+    assert reasons(b"[" * (MAX_DEPTH + 2) + b"x") == [Reason.TOO_DEEP]
+
+
 def test_width_is_not_depth_and_brackets_in_text_are_none() -> None:
     assert reasons(raw(wide=[[]] * 1000)) == [None]
     assert reasons(raw(text='\\"' + "[{" * 1000)) == [None]

@@ -175,15 +175,18 @@ def test_nothing_restored_is_a_shard_as_new() -> None:
 
 
 def test_numbers_go_on_after_a_restore() -> None:
+    """Sealed or not: a number that is used again would replace a segment."""
     one = shard()
-    one.take([crowd("a", at("12:00"))])
-    first = list(one.checkpoint())
-    after = successor(first)
-    after.take([crowd("b", at("12:01"))])
-    second = list(after.checkpoint())
-    assert [int(key) for key, _ in first if key != SEAL_KEY] == [0]
-    assert [int(key) for key, _ in second if key != SEAL_KEY] == [1]
-    assert states(successor(compacted(first + second))) == {"a", "b"}
+    log: list[CheckpointRecord] = []
+    for value in "abc":
+        one.take([crowd(value, at("12:00"))])
+        log += one.checkpoint()
+    for last in (log, log[:-1]):
+        after = successor(compacted(last))
+        after.take([crowd("d", at("12:01"))])
+        records = list(after.checkpoint())
+        assert [int(key) for key, _ in records if key != SEAL_KEY] == [3]
+        assert states(successor(compacted(last + records))) == set("abcd")
 
 
 def evicted_between_two_checkpoints() -> tuple[list[CheckpointRecord], list[CheckpointRecord]]:

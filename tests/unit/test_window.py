@@ -125,6 +125,32 @@ def test_parties_of_one_group_count_once() -> None:
     assert list(one.holding(2, {CZ: CZ, SK: CZ, AT: CZ})) == []
 
 
+def test_a_cheap_look_tells_whether_anything_may_hold() -> None:
+    """
+    slice   100                   159 160
+    CZ      x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+    SK                             x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+    """
+    touching, apart = window((CZ, 100), (SK, 159)), window((CZ, 100), (SK, 160))
+    assert touching.may_hold(2, EACH, 159, 159)
+    assert touching.may_hold(2, EACH, 100, 100)
+    assert not apart.may_hold(2, EACH, 160, 160)
+    assert not apart.may_hold(2, EACH, 100, 100)
+    assert apart.may_hold(2, EACH, 100, 160)
+    assert apart.may_hold(1, EACH, 100, 100)
+    assert not touching.may_hold(2, {CZ: CZ, SK: CZ}, 100, 159)
+
+
+def test_nothing_holds_where_nothing_is_remembered() -> None:
+    """A span long before the window once was a negative shift."""
+    one = window((CZ, 1000), (SK, 1000))
+    assert not one.may_hold(1, EACH, 5, 6)
+    assert not one.may_hold(1, EACH, 940, 940)
+    assert one.may_hold(1, EACH, 941, 941)
+    assert not one.may_hold(1, EACH, 1060, 1070)
+    assert one.may_hold(2, EACH, 0, 2000)
+
+
 def test_an_older_sighting_than_the_first_moves_the_base() -> None:
     one = window((CZ, 100), (SK, 40))
     assert one.base == 40
@@ -183,6 +209,7 @@ def test_forgetting_what_was_never_there_keeps_the_base() -> None:
     one.forget(50)
     assert (one.base, one.since) == (100, 50)
     assert one.see(SK, 60, 60_500, 60_500)
+    assert one.see(SK, 50, 50_500, 50_500)
     assert not one.see(SK, 49, 49_500, 49_500)
 
 
