@@ -128,6 +128,29 @@ def test_a_sighting_from_before_moves_the_first_seen_back() -> None:
     assert run.see("CZ", "11:30") == []
 
 
+def test_an_episode_of_a_single_window_is_one() -> None:
+    """The third country comes in the last slice that shares a window with the first."""
+    run = Run()
+    run.see("CZ", "12:00")
+    run.see("SK", "12:30")
+    (opened,) = run.see("AT", "12:59")
+    (updated,) = run.see("DE", "12:59")
+    assert (updated.id, updated.change) == (opened.id, UPDATED)
+    assert run.correlator.open_episodes == 1
+
+
+@pytest.mark.parametrize("clocks", [("12:00", "20:00"), ("20:00", "12:00")])
+def test_all_that_a_batch_brought_is_looked_at(clocks: tuple[str, str]) -> None:
+    run = Run()
+    for organisation in ("a", "b", "c"):  # three parties: the windows are looked at
+        run.see("CZ", "12:00", organisation=organisation)
+    run.see("SK", "12:00")
+    for clock in clocks:
+        run.correlator.observe(seen("8.8.8.8", "AT", at(clock)))
+    (opened,) = run.correlator.settle()
+    assert opened.first_seen == opened.last_seen == at("12:00")
+
+
 def test_an_episode_closes_when_nothing_can_change_it_any_more() -> None:
     """
     12:00 ────────── 12:59   the windows that hold

@@ -204,6 +204,12 @@ def test_forgetting() -> None:
     assert state(one) == before
 
 
+def test_the_slice_from_which_on_is_kept_is_kept() -> None:
+    one = window((CZ, 100), (SK, 105))
+    one.forget(105)
+    assert one.cover(100, 110) == (105_500, 105_500, [SK])
+
+
 def test_forgetting_what_was_never_there_keeps_the_base() -> None:
     one = window((CZ, 100))
     one.forget(50)
@@ -237,6 +243,14 @@ def test_joining_is_seeing_all_of_both() -> None:
     assert state(one) == state(other) == state(both)
     one.join(one)
     assert state(one) == state(both)
+
+
+def test_what_either_side_has_settled_is_settled() -> None:
+    for floors in ((120, 150), (150, 120)):
+        one, other = window((CZ, 100)), window((CZ, 100))
+        one.floor, other.floor = floors
+        one.join(other)
+        assert one.floor == 150
 
 
 def test_joining_keeps_what_both_sides_have_forgotten_forgotten() -> None:
