@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline import shard as shard_module
+from pipeline.episode import Change
 from pipeline.rule import Level, Rule
 from pipeline.shard import SEAL_KEY, Shard
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
@@ -78,3 +79,30 @@ def test_nothing_is_deleted_before_the_seal(monkeypatch: pytest.MonkeyPatch) -> 
         assert not any(gone for _, gone in keys[:seal])
         deleted += sum(gone for _, gone in keys)
     assert deleted > 10
+
+
+def test_a_life_that_was_evicted_is_not_told_again_under_another_id() -> None:
+    """Opened at 58, it grew back to 30, was closed, evicted, and met again; then a crash came
+    before the first seal. What the new life's record says must stand for the old one's too.
+    """
+    rule = Rule("r", "r", Level.MEDIUM, "ip", 60, "country", 1)
+    shard = Shard([rule], 28)
+    records: list[tuple[bytes, bytes | None]] = []
+    ids: dict[str, Change] = {}
+    for batch in (
+        [progress(), seen("a", 58)],
+        [seen("a", 30)],
+        [seen("a", 300)],
+        [seen("b", 600)],
+        [seen("a", 600)],
+    ):
+        taken = shard.take(batch)
+        records += taken.write_ahead
+        ids |= {episode.id: episode.change for episode in taken.episodes}
+
+    again = Shard([rule], 28)
+    again.restore(records)
+    told = again.take([progress()]).episodes
+    assert {episode.id for episode in told} <= {
+        id_ for id_, change in ids.items() if change is Change.OPENED
+    }
