@@ -19,8 +19,9 @@ from pipeline.episode import LiveEpisode, Merger, Says
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import SourceState
+from pipeline.slices import SINGLE_BYTES, unpack_single
 from pipeline.track import Track
-from pipeline.window import SINGLE_BYTES, Window, unpack_single
+from pipeline.window import Island, Window
 
 
 class Singles(Struct, frozen=True, array_like=True, gc=False):
@@ -51,15 +52,19 @@ class SavedMerger(Struct, frozen=True, array_like=True):
     into: str
 
 
-class SavedWindow(Struct, frozen=True, array_like=True):
+class SavedIsland(Struct, frozen=True, array_like=True):
     """`seen`: by party, its bits, little-endian. `times`: slice, first, last (ms), flat."""
 
-    value: str
     base: int
-    since: int
-    floor: int
     seen: dict[int, bytes]
     times: list[int]
+
+
+class SavedWindow(Struct, frozen=True, array_like=True):
+    value: str
+    since: int
+    floor: int
+    islands: list[SavedIsland]
     episodes: list[SavedEpisode]
     merged: list[SavedMerger]
     """Episodes that went into others, and may not have been told to yet."""
@@ -145,14 +150,9 @@ def _save_track(track: Track, values: Iterable[str], *, published: bool) -> Save
 def _save_window(track: Track, value: str, window: Window, *, published: bool) -> SavedWindow:
     return SavedWindow(
         value,
-        window.base,
         window.since,
         window.floor,
-        {
-            party: bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-            for party, bits in window.seen.items()
-        },
-        [number for at, times in window.times.items() for number in (at, *times)],
+        [_save_island(island) for island in window.islands],
         [
             SavedEpisode(
                 live.rule.id,
@@ -170,6 +170,17 @@ def _save_window(track: Track, value: str, window: Window, *, published: bool) -
             for merger in track.merged.get(value, ())
             if not published
         ],
+    )
+
+
+def _save_island(island: Island) -> SavedIsland:
+    return SavedIsland(
+        island.base,
+        {
+            party: bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+            for party, bits in island.seen.items()
+        },
+        [number for at, times in island.times.items() for number in (at, *times)],
     )
 
 
@@ -206,20 +217,16 @@ def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> 
 
 
 def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) -> None:
-    window = Window(saved.base)
+    window = Window()
     window.since = saved.since
     window.floor = saved.floor
-    window.seen = {
-        numbers[party]: int.from_bytes(bits, "little") for party, bits in saved.seen.items()
-    }
-    times = iter(saved.times)
-    window.times = {at: (first, last) for at, first, last in zip(times, times, times, strict=True)}
+    window.islands = [_restore_island(island, numbers) for island in saved.islands]
     known = track.states.get(saved.value)
     if isinstance(known, Window):
         window.join(known)
     elif known is not None:
         few = (known,) if isinstance(known, int) else known
-        window.join(track.widen(few, saved.base))
+        window.join(track.widen(few))
     track.states[saved.value] = window
 
     rules = {rule.id: rule for rule in track.rules}
@@ -237,6 +244,17 @@ def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) ->
         track.merged[saved.value] = mergers
     else:
         track.merged.pop(saved.value, None)
+
+
+def _restore_island(saved: SavedIsland, numbers: Sequence[int]) -> Island:
+    island = Island(saved.base)
+    island.seen = {
+        numbers[party]: int.from_bytes(bits, "little") for party, bits in saved.seen.items()
+    }
+    times = iter(saved.times)
+    island.times = {at: (first, last) for at, first, last in zip(times, times, times, strict=True)}
+    island.last = max(island.times)
+    return island
 
 
 def _live(saved: SavedEpisode, rules: dict[str, Rule], numbers: Sequence[int]) -> LiveEpisode:

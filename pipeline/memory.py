@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.sight import Group
-from pipeline.window import (
+from pipeline.slices import (
     FIRST_SHIFT,
     PARTY,
     PARTY_BITS,
     SLICES,
-    Window,
     pack_single,
     slice_of,
     unpack_single,
 )
+from pipeline.window import Window
 
 FEW = 8
 """Sightings by too few parties that are kept apart before they become a window."""
@@ -114,7 +114,7 @@ class Memory:
             self.states[value] = (*few, single) if few else single
             self.dirty.append(value)
             return
-        window = self.states[value] = self.widen(few, at)
+        window = self.states[value] = self.widen(few)
         # What ended before is settled: a restore may join this to a life that was evicted.
         window.floor = max(self.frontier - 1, 0)
         window.see(party, at, first, last)
@@ -125,10 +125,10 @@ class Memory:
         self.states[value] = few if len(few) > 1 else few[0]
         self.dirty.append(value)
 
-    def widen(self, few: Iterable[int], base: int) -> Window:
+    def widen(self, few: Iterable[int]) -> Window:
         """A window that holds what a few integers held."""
-        window = Window(base)
-        for single in few:
+        window = Window()
+        for single in sorted(few):  # in order of time: each at its island's end
             party, first, last = unpack_single(single)
             window.see(party, slice_of(first, self.timespan), first, last)
         return window

@@ -21,7 +21,7 @@ from pipeline.event import Event
 from pipeline.indicator import indicators
 from pipeline.registry import Party
 from pipeline.rule import Rule
-from pipeline.window import SLICES
+from pipeline.slices import SLICES
 
 FUTURE_MS = 120_000
 """An event may be this much later than the broker's time; beyond it, it is from the future."""

@@ -14,15 +14,12 @@ from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
 from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
-from pipeline.window import FIRST_SHIFT, SLICES, Window, slice_of
+from pipeline.slices import FIRST_SHIFT, SLICES, slice_of
+from pipeline.window import EVERYWHERE, Demand, Window
 
 _NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
 _KEPT = SLICES + 1
 """Slices before the frontier that are remembered: those the last final windows cover."""
-
-
-EVERYWHERE = (0, 1 << 62)
-"""A span of slices: all of them."""
 
 
 class Track(Memory):
@@ -30,6 +27,7 @@ class Track(Memory):
 
     __slots__ = (
         "_closings",
+        "_demands",
         "_lateness",
         "_owes",
         "_parties",
@@ -46,6 +44,9 @@ class Track(Memory):
     ) -> None:
         super().__init__(kind, timespan_ms, min(rule.gte for rule in rules))
         self.rules = rules
+        self._demands: list[tuple[Rule, list[Demand]]] = [
+            (rule, _demands(rule, parties)) for rule in rules
+        ]
         self.episodes: dict[str, list[LiveEpisode]] = {}
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
@@ -68,7 +69,7 @@ class Track(Memory):
         for value, span in self.changed.items():
             window = self.states[value]
             assert isinstance(window, Window)
-            if window.base + 4 * _KEPT < self.frontier:
+            if window.oldest + 4 * _KEPT < self.frontier:
                 self._forget(value, window)
             self._look(value, window, span, out)
         self.dirty += self.changed
@@ -76,14 +77,8 @@ class Track(Memory):
         return out
 
     def _look(self, value: str, window: Window, span: tuple[int, int], out: list[Episode]) -> None:
-        parties = self._parties
-        for rule in self.rules:
-            if len(window.seen) < rule.gte:
-                continue
-            group = parties.countries if rule.field == "country" else parties.organisations
-            if span is not EVERYWHERE and not window.may_hold(rule.gte, group, *span):
-                continue
-            for first, last in window.holding(rule.gte, group):
+        for rule, demands in self._demands:
+            for first, last in window.holding(demands, span):
                 if last < self.frontier - 1:
                     continue  # final: it was closed when it became so
                 known = self.episodes.get(value, ())
@@ -237,7 +232,7 @@ class Track(Memory):
                 gone = slice_of(newest, self.timespan) < kept_from
             else:
                 gone = state.newest < kept_from and value not in self.episodes
-                if not gone and state.base < kept_from:
+                if not gone and state.oldest < kept_from:
                     self._forget(value, state)
             if gone and value not in self.changed:
                 del self.states[value]
@@ -258,3 +253,8 @@ class Track(Memory):
         heapq.heapify(self._closings)
         self.changed.update(dict.fromkeys(self.episodes, EVERYWHERE))
         self._owes = True
+
+
+def _demands(rule: Rule, parties: Parties) -> list[Demand]:
+    group = parties.countries if rule.field == "country" else parties.organisations
+    return [(rule.gte, group)]

@@ -21,6 +21,7 @@ WAY = (
     "party",
     "yaml_node",
     "rule",
+    "slices",
     "window",
     "sight",
     "watermark",

@@ -42,9 +42,14 @@ def knows(one: Correlator) -> dict[str, object]:
         if isinstance(state, Window):
             window = state
         else:
-            window = track.widen((state,) if isinstance(state, int) else state, 0)
-        bits = {one.parties.all[n]: bits << window.base for n, bits in window.seen.items()}
-        known[value] = (bits, window.times)
+            window = track.widen((state,) if isinstance(state, int) else state)
+        known[value] = [
+            (
+                {one.parties.all[n]: bits << island.base for n, bits in island.seen.items()},
+                island.times,
+            )
+            for island in window.islands
+        ]
     return known
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from pipeline.window import (
+from pipeline.slices import (
     PARTY_BITS,
     SLICES,
-    Window,
     at_least,
     pack_single,
     runs,
@@ -13,6 +12,7 @@ from pipeline.window import (
     smear,
     unpack_single,
 )
+from pipeline.window import EVERYWHERE, REACH, Window
 
 HOUR = 3_600_000
 CZ, SK, AT = 0, 1, 2
@@ -21,7 +21,7 @@ EACH = {CZ: CZ, SK: SK, AT: AT}
 
 def window(*sightings: tuple[int, int]) -> Window:
     """Of (party, slice), each a thousand ms long, seen in its middle."""
-    one = Window(sightings[0][1] if sightings else 0)
+    one = Window()
     for party, at in sightings:
         one.see(party, at, at * 1000 + 500, at * 1000 + 500)
     return one
@@ -29,8 +29,14 @@ def window(*sightings: tuple[int, int]) -> Window:
 
 def state(of: Window) -> tuple[object, ...]:
     """What a window knows, whatever slice its bits count from."""
-    seen = {party: bits << of.base for party, bits in of.seen.items()}
-    return seen, of.times, of.since, of.floor
+    islands = [(one.base, one.last, one.seen, one.times) for one in of.islands]
+    return islands, of.since, of.floor
+
+
+def holding(
+    of: Window, count: int, group: dict[int, int] = EACH, span: tuple[int, int] = EVERYWHERE
+) -> list[tuple[int, int]]:
+    return list(of.holding([(count, group)], span))
 
 
 @pytest.mark.parametrize(
@@ -114,51 +120,97 @@ def test_two_countries_share_windows_until_the_older_sighting_leaves() -> None:
     both              ├────────────────────┤
     """
     one = window((CZ, 100), (SK, 110))
-    assert list(one.holding(2, EACH)) == [(110, 159)]
-    assert list(one.holding(1, EACH)) == [(100, 169)]
-    assert list(one.holding(3, EACH)) == []
+    assert holding(one, 2) == [(110, 159)]
+    assert holding(one, 1) == [(100, 169)]
+    assert holding(one, 3) == []
 
 
 def test_parties_of_one_group_count_once() -> None:
     one = window((CZ, 100), (SK, 110), (AT, 120))
-    assert list(one.holding(2, {CZ: CZ, SK: CZ, AT: AT})) == [(120, 169)]
-    assert list(one.holding(2, {CZ: CZ, SK: CZ, AT: CZ})) == []
+    assert holding(one, 2, {CZ: CZ, SK: CZ, AT: AT}) == [(120, 169)]
+    assert holding(one, 2, {CZ: CZ, SK: CZ, AT: CZ}) == []
 
 
-def test_a_cheap_look_tells_whether_anything_may_hold() -> None:
+def test_only_what_lies_near_a_change_is_looked_at() -> None:
     """
     slice   100                   159 160
     CZ      x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
     SK                             x▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
     """
-    touching, apart = window((CZ, 100), (SK, 159)), window((CZ, 100), (SK, 160))
-    assert touching.may_hold(2, EACH, 159, 159)
-    assert touching.may_hold(2, EACH, 100, 100)
-    assert not apart.may_hold(2, EACH, 160, 160)
-    assert not apart.may_hold(2, EACH, 100, 100)
-    assert apart.may_hold(2, EACH, 100, 160)
-    assert apart.may_hold(1, EACH, 100, 100)
-    assert not touching.may_hold(2, {CZ: CZ, SK: CZ}, 100, 159)
+    touching, apart = window((CZ, 100), (SK, 159)), window((CZ, 100), (SK, 160), (AT, 160))
+    assert holding(touching, 2, EACH, (159, 159)) == [(159, 159)]
+    assert holding(touching, 2, EACH, (100, 100)) == [(159, 159)]
+    assert holding(touching, 2, {CZ: CZ, SK: CZ}, (100, 159)) == []
+    assert holding(apart, 2, EACH, (160, 160)) == [(160, 219)]
+    assert holding(apart, 2, EACH, (100, 100)) == []
+    assert holding(apart, 1, EACH, (100, 100)) == [(100, 219)]
 
 
 def test_nothing_holds_where_nothing_is_remembered() -> None:
     """A span long before the window once was a negative shift."""
     one = window((CZ, 1000), (SK, 1000))
-    assert not one.may_hold(1, EACH, 5, 6)
-    assert not one.may_hold(1, EACH, 940, 940)
-    assert one.may_hold(1, EACH, 941, 941)
-    assert not one.may_hold(1, EACH, 1060, 1070)
-    assert one.may_hold(2, EACH, 0, 2000)
+    assert holding(one, 1, EACH, (5, 6)) == []
+    assert holding(one, 1, EACH, (1001, 1070)) == []
+    assert holding(one, 2, EACH, (0, 2000)) == [(1000, 1059)]
+
+
+def test_sightings_far_apart_lie_on_islands() -> None:
+    """
+    slice   0            REACH    2 REACH + 1
+    CZ      x              x          x
+            ├── one ───────┤          ├ another
+    """
+    assert len(window((CZ, 0), (CZ, REACH)).islands) == 1
+    assert len(window((CZ, 0), (CZ, REACH + 1)).islands) == 2
+    assert len(window((CZ, REACH + 1), (CZ, 0)).islands) == 2
+    assert len(window((CZ, 0), (CZ, REACH), (CZ, 2 * REACH + 1)).islands) == 2
+
+
+def test_a_sighting_between_two_islands_joins_them() -> None:
+    far = REACH + 50
+    islands = window((CZ, 0), (SK, far), (AT, 3 * far))
+    assert [one.base for one in islands.islands] == [0, far, 3 * far]
+    islands.see(CZ, 60, 60_500, 60_500)
+    assert [(one.base, one.last) for one in islands.islands] == [(0, far), (3 * far, 3 * far)]
+    islands.see(CZ, 2 * far, 2_000_000, 2_000_000)
+    assert len(islands.islands) == 3
+    islands.see(CZ, 2 * far - 50, 2_000_000, 2_000_000)
+    assert [(one.base, one.last) for one in islands.islands] == [(0, 2 * far), (3 * far, 3 * far)]
+
+
+def test_windows_that_touch_are_one_run() -> None:
+    """The last window over slice 100 ends at 159; the next one may be over another sighting."""
+    assert holding(window((CZ, 100), (SK, 160)), 1) == [(100, 219)]
+    assert holding(window((CZ, 100), (SK, 161)), 1) == [(100, 159), (161, 220)]
+    assert REACH > SLICES  # islands never touch
+
+
+def test_the_time_between_costs_nothing() -> None:
+    """One sensor says 1970, another today; the rule has slices of 17 ms."""
+    ages = [0, 10**6, 10**9, 10**14]
+    one = window(*[(party, at) for at in ages for party in (CZ, SK)])
+    assert holding(one, 2) == [(at, at + 59) for at in ages]
+    assert one.cover(10**9, 10**9 + 59) == (10**12 + 500, 10**12 + 500, [CZ, SK])
+    assert max(bits.bit_length() for island in one.islands for bits in island.seen.values()) == 1
+    one.forget(10**9)
+    assert [island.base for island in one.islands] == [10**9, 10**14]
+    assert state(one) == state(one_of(one))
+
+
+def one_of(other: Window) -> Window:
+    one = Window()
+    one.join(other)
+    return one
 
 
 def test_an_older_sighting_than_the_first_moves_the_base() -> None:
     one = window((CZ, 100), (SK, 40))
-    assert one.base == 40
+    assert one.oldest == 40
     assert state(one) == state(window((SK, 40), (CZ, 100)))
-    assert list(one.holding(2, EACH)) == []
+    assert holding(one, 2) == []
     one.see(AT, 99, 99_500, 99_500)
-    assert list(one.holding(3, EACH)) == []
-    assert list(one.holding(2, EACH)) == [(99, 158)]
+    assert holding(one, 3) == []
+    assert holding(one, 2) == [(99, 158)]
 
 
 def test_seeing_again_says_nothing_new_but_a_wider_time_does() -> None:
@@ -168,7 +220,7 @@ def test_seeing_again_says_nothing_new_but_a_wider_time_does() -> None:
     assert not one.see(SK, 100, 100_500, 100_500)
     assert one.see(CZ, 100, 100_200, 100_500)
     assert one.see(CZ, 100, 100_500, 100_700)
-    assert one.times == {100: (100_200, 100_700)}
+    assert one.islands[0].times == {100: (100_200, 100_700)}
 
 
 def test_covering() -> None:
@@ -193,9 +245,10 @@ def test_forgetting() -> None:
     """
     one = window((CZ, 100), (SK, 105), (CZ, 110))
     one.forget(106)
-    assert one.seen == {CZ: 1 << 4}
-    assert one.times == {110: (110_500, 110_500)}
-    assert (one.base, one.since) == (106, 106)
+    (island,) = one.islands
+    assert island.seen == {CZ: 1 << 4}
+    assert island.times == {110: (110_500, 110_500)}
+    assert (one.oldest, one.since) == (106, 106)
     assert one.floor == 106 + SLICES - 1  # older windows cover what is forgotten
     assert not one.see(SK, 105, 105_500, 105_500)
     assert one.see(SK, 106, 106_500, 106_500)
@@ -213,7 +266,7 @@ def test_the_slice_from_which_on_is_kept_is_kept() -> None:
 def test_forgetting_what_was_never_there_keeps_the_base() -> None:
     one = window((CZ, 100))
     one.forget(50)
-    assert (one.base, one.since) == (100, 50)
+    assert (one.oldest, one.since) == (100, 50)
     assert one.see(SK, 60, 60_500, 60_500)
     assert one.see(SK, 50, 50_500, 50_500)
     assert not one.see(SK, 49, 49_500, 49_500)
@@ -222,15 +275,16 @@ def test_forgetting_what_was_never_there_keeps_the_base() -> None:
 def test_windows_before_the_floor_are_settled() -> None:
     one = window((CZ, 100), (SK, 110))
     one.floor = 120
-    assert list(one.holding(2, EACH)) == [(120, 159)]
+    assert holding(one, 2) == [(120, 159)]
     one.floor = 160
-    assert list(one.holding(2, EACH)) == []
+    assert holding(one, 2) == []
 
 
 def test_newest() -> None:
     assert window((CZ, 100), (SK, 110), (AT, 90)).newest == 110
-    empty = Window(5)
-    assert empty.newest == 4
+    empty = Window()
+    empty.forget(5)
+    assert (empty.oldest, empty.newest) == (5, 4)
 
 
 def test_joining_is_seeing_all_of_both() -> None:
@@ -260,4 +314,4 @@ def test_joining_keeps_what_both_sides_have_forgotten_forgotten() -> None:
     one.join(other)
     assert one.since == 120
     assert one.floor == 120 + SLICES - 1
-    assert set(one.times) == {140, 150}
+    assert [set(island.times) for island in one.islands] == [{140, 150}]
