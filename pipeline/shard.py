@@ -27,7 +27,7 @@ from pipeline.correlate import Correlator
 from pipeline.episode import Change, Episode
 from pipeline.rule import Rule
 from pipeline.sight import Progress, decode_sightings
-from pipeline.watermark import Watermarks
+from pipeline.watermark import STRAGGLER_MS, Watermarks
 
 SEGMENT_INDICATORS = 4_000
 SEGMENT_BYTES = 768 * 1024
@@ -69,9 +69,11 @@ class Shard:
         "watermarks",
     )
 
-    def __init__(self, rules: Iterable[Rule], lateness_ms: int) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], lateness_ms: int, straggler_ms: int = STRAGGLER_MS
+    ) -> None:
         self.correlator = Correlator(rules, lateness_ms)
-        self.watermarks = Watermarks()
+        self.watermarks = Watermarks(lateness_ms, straggler_ms)
         self._next = 0
         self._oldest = 0
         self._obsolete = 0

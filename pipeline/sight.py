@@ -16,6 +16,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct, field
 
+from pipeline.clock import Clock, ClockPolicy
 from pipeline.decode import Reason, Rejection, decode, split
 from pipeline.event import Event
 from pipeline.indicator import indicators
@@ -27,6 +28,7 @@ FUTURE_MS = 120_000
 """An event may be this much later than the broker's time; beyond it, it is from the future."""
 
 UNKNOWN_WATERMARK = -1
+_ANY_OFFSET = 1 << 62
 
 
 class Group(Struct, frozen=True, array_like=True, gc=False):
@@ -58,21 +60,28 @@ class Sightings(Struct, frozen=True, array_like=True):
 
 
 class SourceState(Struct, frozen=True, array_like=True):
-    """How far a source has come. Idle: at the end of its partition, and silent for a while."""
+    """How far a source has come. Times in ms.
+
+    Idle: at the end of its partition, and nothing good has come for a while. Backlog: what is
+    being read of it came in a while ago.
+    """
 
     source: str
     watermark: int
     idle: bool
+    backlog: bool = False
 
 
 class Progress(Struct, frozen=True, array_like=True):
     """What an intake worker tells every partition of `sightings` from time to time.
 
-    `sources` are the partitions it owns; `expected` all that it knows of, owned by whomever.
+    `sources` are the partitions it owns; `expected` all that it knows of, owned by whomever;
+    `told_at` is the worker's time, ms.
     """
 
     sources: list[SourceState]
     expected: list[str]
+    told_at: int = 0
 
 
 class Tally(Struct):
@@ -120,16 +129,19 @@ Fold = dict[str, int | tuple[int, int]]
 class Intake:
     """Checks and folds the events of one source partition, batch after batch.
 
-    `speaks_for` maps the sensors of the source's party to that party; `known` are all sensors.
+    `speaks_for` maps the sensors of the source's party to that party; `known` are all sensors;
+    `clock` says what becomes of events whose time is off, if they are not taken at their word.
     With several parties in it (an offline run), the events of a batch fold by party.
     """
 
     __slots__ = (
+        "_clock",
         "_folds",
         "_known",
         "_lateness",
         "_lengths",
         "_speaks_for",
+        "offsets",
         "source",
         "tally",
         "watermark",
@@ -142,12 +154,16 @@ class Intake:
         known: Mapping[str, Party],
         lengths: Mapping[str, int],
         lateness_ms: int,
+        clock: Clock | None = None,
     ) -> None:
         self.source = source
         self._speaks_for = speaks_for
         self._known = known
         self._lengths = lengths
         self._lateness = lateness_ms
+        self._clock = clock if clock and clock.policy is not ClockPolicy.ACCEPT else None
+        self.offsets: dict[str, int] = {}
+        """By sensor, the least that its events' times were behind when they came in, ms."""
         self.watermark = UNKNOWN_WATERMARK
         self.tally = Tally()
         self._folds: dict[Party, dict[str, tuple[int, dict[int, Fold]]]] = {}
@@ -183,6 +199,13 @@ class Intake:
         if party is None:
             return self._reject_sensor(sensor)
         time = event.time
+        offset = now_ms - time
+        if offset < self.offsets.get(sensor, _ANY_OFFSET):
+            self.offsets[sensor] = offset
+        if self._clock is not None and abs(offset) > self._clock.bound_ms:
+            if self._clock.policy is ClockPolicy.QUARANTINE:
+                return self._quarantine(offset)
+            time = now_ms
         if time > self.watermark:
             if time > now_ms + FUTURE_MS:
                 tally.rejected[Reason.FROM_THE_FUTURE] += 1
@@ -224,6 +247,14 @@ class Intake:
                 first, last = (seen, seen) if isinstance(seen, int) else seen
                 fold[value] = (min(first, time), max(last, time))
         return None
+
+    def _quarantine(self, offset: int) -> Rejection:
+        by = f"{abs(offset) / 1000:.0f} s"
+        if offset < 0:
+            self.tally.rejected[Reason.FROM_THE_FUTURE] += 1
+            return Rejection(Reason.FROM_THE_FUTURE, f"its clock is {by} ahead: in quarantine", b"")
+        self.tally.late += 1
+        return Rejection(Reason.TOO_LATE, f"its clock is {by} behind: in quarantine", b"")
 
     def _reject_sensor(self, sensor: str) -> Rejection:
         if sensor in self._known:

@@ -132,6 +132,7 @@ class CorrelateStage:
         self._sightings = settings.topic("sightings")
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
+        self._stragglers: frozenset[str] = frozenset()
         serve(app, [self._sightings], self.handle, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -152,7 +153,8 @@ class CorrelateStage:
         }
 
     async def _load(self, partition: int) -> Keeper:
-        shard = Shard(self._rules, self.settings.lateness_ms)
+        settings = self.settings
+        shard = Shard(self._rules, settings.lateness_ms, settings.straggler_after_ms)
         topic = self.settings.topic("checkpoints")
         records = await read_to_end(self.settings.broker, topic, partition)
         shard.restore(records)
@@ -211,6 +213,23 @@ class CorrelateStage:
         metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
         return True
 
+    def _note_sources(self) -> None:
+        """Every shard hears of every source: one tells for all."""
+        keeper = next(iter(self._keepers.values()), None)
+        if keeper is None:
+            return
+        marks = keeper.shard.watermarks
+        straggling, idle = len(marks.stragglers), marks.idle
+        for state, count in (
+            ("live", marks.known - idle - straggling),
+            ("idle", idle),
+            ("straggling", straggling),
+        ):
+            metrics.SOURCES.labels(state).set(count)
+        for source in marks.stragglers - self._stragglers:
+            log.warning("%s stays too far behind: time goes on without it", source)
+        self._stragglers = marks.stragglers
+
     async def measure(self) -> None:
         """What can be read off the state from time to time."""
         consumer = consumer_of(self.app)
@@ -229,6 +248,7 @@ class CorrelateStage:
                 live[kind] = live.get(kind, 0) + count
         for kind, count in live.items():
             metrics.LIVE_INDICATORS.labels(kind).set(count)
+        self._note_sources()
         metrics.OPEN_EPISODES.set(
             sum(keeper.shard.correlator.open_episodes for keeper in self._keepers.values())
         )

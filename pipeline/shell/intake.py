@@ -13,7 +13,7 @@ from pipeline import dead_letter
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics
-from pipeline.shell.app import Outbox, consumer_of, serve
+from pipeline.shell.app import Outbox, consumer_of, log, serve
 from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch
 from pipeline.sight import (
@@ -51,12 +51,15 @@ class IntakeStage:
             self._sensors.setdefault(party, {})[sensor] = party
         self._lengths = fold_lengths(rules)
         self._lateness = settings.lateness_ms
+        self._clock = settings.clock
+        self._adrift: set[str] = set()
         self._idle_after = settings.source_idle_after_s
         self._sightings = settings.topic("sightings")
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
         self._intakes: dict[TP, Intake] = {}
         self._heard_at: dict[TP, float] = {}
+        self._came_in: dict[TP, int] = {}
         serve(app, sorted(self._parties), self.handle, STAGE)
         app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
@@ -70,7 +73,7 @@ class IntakeStage:
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
         source = f"{tp.topic}/{tp.partition}"
-        return Intake(source, sensors, self._known, self._lengths, self._lateness)
+        return Intake(source, sensors, self._known, self._lengths, self._lateness, self._clock)
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Decode, check, fold and send on one fetched batch."""
@@ -89,7 +92,9 @@ class IntakeStage:
                 sent += sum(len(group.values) for group in sightings.groups)
                 for record in records(sightings):
                     await self._outbox.send(self._sightings, None, record, partition)
-        self._heard_at[tp] = time.monotonic()
+        if intake.tally.correlated or intake.tally.without_indicators:
+            self._heard_at[tp] = time.monotonic()
+        self._came_in[tp] = batch[-1].timestamp
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
@@ -117,22 +122,41 @@ class IntakeStage:
         if self._app.rebalancing or not self._intakes:
             return
         metrics.note_memory(STAGE)
-        now = time.monotonic()
+        now, told_at = time.monotonic(), time.time_ns() // 1_000_000
         states: list[SourceState] = []
         for tp, intake in self._intakes.items():
             behind = consumer.lag(tp)
             metrics.LAG.labels(STAGE, tp.topic, tp.partition).set(behind or 0)
-            idle = behind == 0 and now - self._heard_at[tp] >= self._idle_after
-            states.append(SourceState(intake.source, intake.watermark, idle))
+            backlog = behind != 0 and (told_at - self._came_in.get(tp, 0) > self._idle_after * 1000)
+            idle = not backlog and now - self._heard_at[tp] >= self._idle_after
+            states.append(SourceState(intake.source, intake.watermark, idle, backlog))
+            self._note_clocks(intake)
         expected = [
             f"{topic}/{partition}"
             for topic in self._parties
             for partition in range(consumer.topic_partitions(topic) or 0)
         ]
-        progress = encode(Progress(states, expected))
+        progress = encode(Progress(states, expected, told_at))
         await asyncio.gather(
             *(
                 self._outbox.send(self._sightings, PROGRESS_KEY, progress, partition)
                 for partition in range(self._partitions)
             )
         )
+
+    def _note_clocks(self, intake: Intake) -> None:
+        offsets, intake.offsets = intake.offsets, {}
+        for sensor, offset in offsets.items():
+            metrics.SENSOR_CLOCK_OFFSET.labels(sensor).set(offset / 1000)
+            if abs(offset) <= self._clock.bound_ms:
+                self._adrift.discard(sensor)
+            elif sensor not in self._adrift:
+                self._adrift.add(sensor)
+                log.warning(
+                    "the clock of sensor %s is %.0f s %s the broker's: policy %s",
+                    sensor,
+                    abs(offset) / 1000,
+                    "behind" if offset > 0 else "ahead of",
+                    self._clock.policy,
+                )
+        metrics.SENSORS_ADRIFT.set(len(self._adrift))

@@ -57,6 +57,23 @@ WATERMARK_AGE = Gauge(
     ["partition"],
     multiprocess_mode="livemostrecent",
 )
+SOURCES = Gauge(
+    "sightline_sources",
+    "Partitions of events topics: live, idle, or straggling (time goes on without them).",
+    ["state"],
+    multiprocess_mode="livemax",
+)
+SENSOR_CLOCK_OFFSET = Gauge(
+    "sightline_sensor_clock_offset_seconds",
+    "How far a sensor's clock was behind the broker's, of late; at most, for delays are in it.",
+    ["sensor"],
+    multiprocess_mode="livemostrecent",
+)
+SENSORS_ADRIFT = Gauge(
+    "sightline_sensors_adrift",
+    "Sensors whose clock is further off than the bound.",
+    multiprocess_mode="livesum",
+)
 LIVE_INDICATORS = Gauge(
     "sightline_live_indicators",
     "Indicators remembered, by type.",

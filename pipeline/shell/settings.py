@@ -13,8 +13,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from pipeline.clock import Clock, ClockPolicy
+
 PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
+_DURATIONS = (
+    *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
+)
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -50,6 +55,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How far behind the latest an event may come and still count."""
     source_idle_after: str = "30s"
     """How long a source at its end is silent before time goes on without it."""
+    straggler_after: str = "10m"
+    """How long a live source may be further behind than `lateness` before time goes on without
+    it."""
+    clock_bound: str = "15m"
+    """How far a sensor's clock may be off the broker's before it is flagged."""
+    clock_policy: ClockPolicy = ClockPolicy.ACCEPT
+    """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
     events_partitions: Count = 4
     """Partitions of a new `events.*` topic."""
@@ -64,6 +76,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def source_idle_after_s(self) -> float:
         return milliseconds("source_idle_after", self.source_idle_after) / 1000
+
+    @property
+    def straggler_after_ms(self) -> int:
+        return milliseconds("straggler_after", self.straggler_after)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.clock_policy, milliseconds("clock_bound", self.clock_bound))
 
     @property
     def checkpoint_interval_s(self) -> float:
@@ -116,7 +136,7 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise WrongUseError(f"settings: {error}") from None
-    for name in ("lateness", "source_idle_after", "checkpoint_interval"):
+    for name in _DURATIONS:
         milliseconds(name, getattr(settings, name))
     return settings
 

@@ -21,6 +21,7 @@ WAY = (
     "party",
     "yaml_node",
     "rule",
+    "clock",
     "slices",
     "window",
     "sight",

@@ -6,6 +6,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
+from pipeline.clock import Clock, ClockPolicy
 from pipeline.decode import Reason, Rejection
 from pipeline.registry import Party
 from pipeline.sight import (
@@ -29,6 +30,7 @@ CZ, SK = Party("north", "CZ"), Party("north", "SK")
 KNOWN = {"cz-1": CZ, "cz-2": CZ, "sk-1": SK}
 OURS = {"cz-1": CZ, "cz-2": CZ}
 NOW = at("12:00")
+DAY = 24 * HOUR
 
 
 def intake(lateness: int = 24 * HOUR, **lengths: int) -> Intake:
@@ -292,3 +294,43 @@ def test_what_fits_is_one_record() -> None:
 
     sightings = Sightings("t/0", "o", "CZ", 5, 6, [Group("ip", ["8.8.8.8"], [1], [2])])
     assert len(list(records(sightings))) == 1
+
+
+@pytest.mark.parametrize("policy", list(ClockPolicy))
+def test_a_clock_within_its_bound_is_taken_at_its_word(policy: ClockPolicy) -> None:
+    one = Intake("t/0", OURS, KNOWN, {"ip": HOUR}, 0, Clock(policy, MINUTE))
+    assert read(one, hit("8.8.8.8", at("11:59")), hit("8.8.8.8", at("12:01"))) == []
+    assert one.watermark == at("12:01")
+
+
+def test_a_clock_beyond_its_bound_is_taken_at_its_word_unless_said_otherwise() -> None:
+    one = Intake("t/0", OURS, KNOWN, {"ip": HOUR}, 0, Clock(ClockPolicy.ACCEPT, MINUTE))
+    assert read(one, hit("8.8.8.8", 1)) == []
+    assert one.watermark == 1
+
+
+def test_a_corrected_event_happened_when_it_came_in() -> None:
+    one = Intake("t/0", OURS, KNOWN, {"ip": HOUR}, 0, Clock(ClockPolicy.CORRECT, MINUTE))
+    assert read(one, hit("8.8.8.8", 1), hit("8.8.8.8", at("12:05"))) == []
+    assert groups(one) == [Group("ip", ["8.8.8.8"], [NOW], [NOW])]
+    assert one.tally == tally(received=2, correlated=2)
+
+
+def test_a_quarantined_event_is_late_or_from_the_future() -> None:
+    one = Intake("t/0", OURS, KNOWN, {"ip": HOUR}, DAY, Clock(ClockPolicy.QUARANTINE, MINUTE))
+    behind, ahead = read(one, hit("8.8.8.8", at("11:58:59")), hit("8.8.8.8", at("12:01:01")))
+    assert (behind.reason, behind.detail) == (
+        Reason.TOO_LATE, "its clock is 61 s behind: in quarantine"
+    )  # fmt: skip
+    assert (ahead.reason, ahead.detail) == (
+        Reason.FROM_THE_FUTURE, "its clock is 61 s ahead: in quarantine"
+    )  # fmt: skip
+    assert one.tally.adds_up
+    assert one.watermark == UNKNOWN_WATERMARK
+
+
+def test_a_sensors_clock_is_measured_by_the_least_delay() -> None:
+    one = intake()
+    read(one, hit("8.8.8.8", at("11:58")), hit("8.8.8.8", at("11:59")), hit("8.8.8.8", at("11:57")))
+    read(one, hit("8.8.8.8", at("12:01"), sensor="cz-2"), raw("stranger", time=at("12:00")))
+    assert one.offsets == {"cz-1": MINUTE, "cz-2": -MINUTE}
