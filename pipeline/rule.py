@@ -41,8 +41,10 @@ _LISTS: Final = ("references", "tags", "falsepositives")
 _DATES: Final = ("date", "modified")
 _RULE_KEYS: Final = ("title", *_TEXTS, "id", "status", "level", *_LISTS, *_DATES, "related",
                      "generate", "correlation")  # fmt: skip
-_CORRELATION_KEYS: Final = ("type", "rules", "group-by", "timespan", "condition", "generate")
-_CONDITION_KEYS: Final = ("field", "gte", "gt")
+_ORGANISATIONS: Final = "organisations_gte"  # Sightline's own; beside the condition or in it
+_NEEDED_KEYS: Final = ("type", "rules", "group-by", "timespan", "condition")
+_CORRELATION_KEYS: Final = (*_NEEDED_KEYS, "generate", _ORGANISATIONS)
+_CONDITION_KEYS: Final = ("field", "gte", "gt", _ORGANISATIONS)
 
 
 class Level(StrEnum):
@@ -62,6 +64,7 @@ class Rule(msgspec.Struct, frozen=True):
     """An indicator of `indicator_type` seen in at least `gte` distinct values of `field`
     within `timespan_ms` milliseconds (1 s to 30 d) is worth an alert of this level.
 
+    With `organisations_gte`, at least so many distinct organisations must have seen it as well.
     `id` is a UUID in canonical lower case.
     """
 
@@ -74,6 +77,12 @@ class Rule(msgspec.Struct, frozen=True):
     gte: int
     description: str = ""
     tags: tuple[str, ...] = ()
+    organisations_gte: int = 0
+
+    @property
+    def least(self) -> int:
+        """How many parties it takes to hold."""
+        return max(self.gte, self.organisations_gte)
 
 
 def read_rules(text: str, where: str) -> tuple[list[Rule], list[Problem]]:
@@ -143,7 +152,7 @@ class _Reading(Reading):
         correlation = self.correlation(keys["correlation"]) if "correlation" in keys else None
         if level is None or id_ is None or title is None or correlation is None:
             return None
-        indicator_type, timespan_ms, field, gte = correlation
+        indicator_type, timespan_ms, field, gte, organisations_gte = correlation
         return Rule(
             id=id_,
             title=title,
@@ -154,17 +163,18 @@ class _Reading(Reading):
             gte=gte,
             description=texts.get("description") or "",
             tags=tuple(lists.get("tags") or ()),
+            organisations_gte=organisations_gte,
         )
 
     def correlation(
         self, node: yaml.Node
-    ) -> tuple[str, int, Literal["country", "organisation"], int] | None:
+    ) -> tuple[str, int, Literal["country", "organisation"], int, int] | None:
         keys = self.mapping(node, "correlation", ("aliases", *_CORRELATION_KEYS))
         if keys is None:
             return None
         if "aliases" in keys:
             self.wrong(keys["aliases"], "correlation.aliases is not supported: leave it out")
-        for key in _CORRELATION_KEYS[:-1]:
+        for key in _NEEDED_KEYS:
             if key not in keys:
                 self.wrong(node, f"correlation.{key} is missing")
         if "generate" in keys:
@@ -182,12 +192,14 @@ class _Reading(Reading):
         if "timespan" in keys:
             span = self.timespan(keys["timespan"])
         if "condition" in keys:
-            counted = self.condition(keys["condition"])
+            counted = self.condition(keys["condition"], keys.get(_ORGANISATIONS))
         if type_ is None or span is None or counted is None:
             return None
         return type_, span, *counted
 
-    def condition(self, node: yaml.Node) -> tuple[Literal["country", "organisation"], int] | None:
+    def condition(
+        self, node: yaml.Node, beside: yaml.Node | None
+    ) -> tuple[Literal["country", "organisation"], int, int] | None:
         if isinstance(node, yaml.ScalarNode):
             self.wrong(node, "correlation.condition must be a mapping: field and gte")
             return None
@@ -207,21 +219,35 @@ class _Reading(Reading):
         field = None
         if "field" in keys:
             field = self.only(keys["field"], "correlation.condition.field", tuple(_FIELDS))
-        gte = self.count(keys[bounds[0]], bounds[0]) if bounds else None
-        if field is None or gte is None:
+        gte = self.count(keys[bounds[0]], f"correlation.condition.{bounds[0]}") if bounds else None
+        organisations = self.organisations(field, keys.get(_ORGANISATIONS), beside)
+        if field is None or gte is None or organisations is None:
             return None
         if field == "country" and gte > len(COUNTRIES):
             self.wrong(keys[bounds[0]], f"there are only {len(COUNTRIES)} countries")
-        return _FIELDS[field], gte
+        return _FIELDS[field], gte, organisations
 
-    def count(self, node: yaml.Node, key: str) -> int | None:
-        value = self.scalar(node, f"correlation.condition.{key}")
+    def organisations(
+        self, field: str | None, within: yaml.Node | None, beside: yaml.Node | None
+    ) -> int | None:
+        node = within or beside
+        if node is None:
+            return 0
+        if within is not None and beside is not None:
+            self.wrong(beside, f"{_ORGANISATIONS} is there twice: leave one out")
+        if field == "organisation":
+            self.wrong(node, f"{_ORGANISATIONS} is for the field country: here, gte says it")
+        where = "correlation.condition" if within is not None else "correlation"
+        return self.count(node, f"{where}.{_ORGANISATIONS}")
+
+    def count(self, node: yaml.Node, name: str) -> int | None:
+        value = self.scalar(node, name)
         if value is None:
             return None
-        gte = int(value) + (key == "gt") if _COUNT.fullmatch(value) else 0
+        more_than = name.endswith(".gt")
+        gte = int(value) + more_than if _COUNT.fullmatch(value) else 0
         if node.tag != "tag:yaml.org,2002:int" or gte < 1:
-            least = 0 if key == "gt" else 1
-            self.wrong(node, f"correlation.condition.{key} must be a whole number from {least} on")
+            self.wrong(node, f"{name} must be a whole number from {1 - more_than} on")
             return None
         return gte
 

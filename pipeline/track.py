@@ -42,7 +42,7 @@ class Track(Memory):
     def __init__(
         self, kind: str, timespan_ms: int, rules: list[Rule], parties: Parties, lateness_ms: int
     ) -> None:
-        super().__init__(kind, timespan_ms, min(rule.gte for rule in rules))
+        super().__init__(kind, timespan_ms, min(rule.least for rule in rules))
         self.rules = rules
         self._demands: list[tuple[Rule, list[Demand]]] = [
             (rule, _demands(rule, parties)) for rule in rules
@@ -257,4 +257,7 @@ class Track(Memory):
 
 def _demands(rule: Rule, parties: Parties) -> list[Demand]:
     group = parties.countries if rule.field == "country" else parties.organisations
-    return [(rule.gte, group)]
+    demands: list[Demand] = [(rule.gte, group)]
+    if rule.organisations_gte:
+        demands.append((rule.organisations_gte, parties.organisations))
+    return demands

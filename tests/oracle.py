@@ -22,6 +22,7 @@ from importlib.resources import files
 from math import floor
 from typing import Literal, NamedTuple
 
+from pipeline.rule import Rule
 from pipeline.shell import marx
 
 SLICES = 60
@@ -40,6 +41,13 @@ class OracleRule(NamedTuple):
     timespan_ms: int
     field: Literal["country", "organisation"]
     gte: int
+    organisations_gte: int = 0
+
+
+def rule_of(rule: Rule) -> OracleRule:
+    return OracleRule(
+        rule.indicator_type, rule.timespan_ms, rule.field, rule.gte, rule.organisations_gte
+    )
 
 
 class Episode(NamedTuple):
@@ -70,18 +78,22 @@ def _episodes_of_one_indicator(sightings: list[Sighting], rule: OracleRule) -> I
         return
 
     values_of_slice: dict[int, set[str]] = defaultdict(set)
+    organisations_of_slice: dict[int, set[str]] = defaultdict(set)
     for x in sightings:
         values_of_slice[_slice(x, rule)].add(_field(x, rule))
+        organisations_of_slice[_slice(x, rule)].add(x.organisation)
 
     # Every other window is empty, and an empty window never holds.
     windows = {s for t in values_of_slice for s in range(t, t + SLICES)}
 
     def holds(s: int) -> bool:
         values: set[str] = set()
+        organisations: set[str] = set()
         for t in range(s - 59, s + 1):
             if t in values_of_slice:
                 values |= values_of_slice[t]
-        return len(values) >= rule.gte
+                organisations |= organisations_of_slice[t]
+        return len(values) >= rule.gte and len(organisations) >= rule.organisations_gte
 
     holding = sorted(s for s in windows if holds(s))
     for first, last in _runs(holding):
@@ -137,7 +149,11 @@ def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> s
         ]
 
     def holds(value: str, s: int) -> bool:
-        return len({getattr(x, rule.field) for x in covered(value, s - 59, s)}) >= rule.gte
+        inside = covered(value, s - 59, s)
+        return (
+            len({getattr(x, rule.field) for x in inside}) >= rule.gte
+            and len({x.organisation for x in inside}) >= rule.organisations_gte
+        )
 
     earliest = min(slice_of(x) for x in everything) - 60
     latest = max(slice_of(x) for x in everything) + 60

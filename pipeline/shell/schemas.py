@@ -100,6 +100,12 @@ _DATE = {
     "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
 }
 _MANY = 999_999_999
+_ORGANISATIONS = {
+    "description": "At least so many distinct organisations as well, with the field country.",
+    "type": "integer",
+    "minimum": 1,
+    "maximum": _MANY,
+}
 
 RULE: dict[str, Any] = {
     "$schema": _DIALECT,
@@ -138,6 +144,7 @@ RULE: dict[str, Any] = {
                     "not": _CONTROL,
                 },
                 "generate": {"type": "boolean"},
+                "organisations_gte": _ORGANISATIONS,
                 "condition": {
                     "type": "object",
                     "required": ["field"],
@@ -147,6 +154,7 @@ RULE: dict[str, Any] = {
                         "field": _one_or_list_of_one({"enum": ["country", "organisation"]}),
                         "gte": {"type": "integer", "minimum": 1, "maximum": _MANY},
                         "gt": {"type": "integer", "minimum": 0, "maximum": _MANY},
+                        "organisations_gte": _ORGANISATIONS,
                     },
                     "if": {"properties": {"field": _one_or_list_of_one({"const": "country"})}},
                     "then": {
@@ -155,7 +163,19 @@ RULE: dict[str, Any] = {
                             "gt": {"maximum": len(COUNTRIES) - 1},
                         }
                     },
+                    "else": {"properties": {"organisations_gte": False}},
                 },
+            },
+            "if": {"required": ["organisations_gte"]},
+            "then": {
+                "properties": {
+                    "condition": {
+                        "properties": {
+                            "field": _one_or_list_of_one({"const": "country"}),
+                            "organisations_gte": False,
+                        }
+                    }
+                }
             },
         },
     },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -40,9 +40,12 @@ class Given(NamedTuple):
         return lateness
 
 
-def rule(kind: str, timespan: int, field: str, gte: int) -> Rule:
-    name = f"{kind}-{timespan}-{field}-{gte}"
-    return Rule(name, name, Level.MEDIUM, kind, timespan, field, gte)  # type: ignore[arg-type]
+def rule(kind: str, timespan: int, field: str, gte: int, organisations: int = 0) -> Rule:
+    name = f"{kind}-{timespan}-{field}-{gte}-{organisations}"
+    counted: Any = field
+    return Rule(
+        name, name, Level.MEDIUM, kind, timespan, counted, gte, organisations_gte=organisations
+    )
 
 
 # A slice is 1 ms at a timespan of 60; 90 and 100 make slices that are no whole number of ms.
@@ -66,6 +69,7 @@ rules = st.lists(
         st.sampled_from([60, 60, 90, 100, 240]),
         st.sampled_from(["country", "organisation"]),
         st.integers(1, 4),
+        st.sampled_from([0, 0, 0, 1, 2, 3]),
     ),
     min_size=1,
     max_size=3,
@@ -92,7 +96,7 @@ def expected(case: Given) -> set[tuple[str, oracle.Episode]]:
         for rule in case.rules
         for episode in oracle.episodes(
             case.sightings,
-            oracle.OracleRule(rule.indicator_type, rule.timespan_ms, rule.field, rule.gte),
+            oracle.rule_of(rule),
         )
     }
 

@@ -42,6 +42,7 @@ rules = st.builds(
     timespan_ms=st.sampled_from([60, 60, 30, 90, 100]),
     field=st.sampled_from(["country", "organisation"]),
     gte=st.sampled_from([1, 2, 2, 2, 3, 4]),
+    organisations_gte=st.sampled_from([0, 0, 1, 2, 3]),
 )
 
 

@@ -42,7 +42,11 @@ def optional(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 def table(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(fields).map(
-        lambda drawn: {name.replace("_", "-"): v for name, v in drawn.items() if v is not ABSENT}
+        lambda drawn: {
+            name if name == "organisations_gte" else name.replace("_", "-"): v
+            for name, v in drawn.items()
+            if v is not ABSENT
+        }
     )
 
 
@@ -147,6 +151,7 @@ conditions = table(
     field=alone_or_listed(["country", "organisation"], "city"),
     gte=optional(mostly(counts, "3", 1.5)),
     gt=optional(mostly(counts)),
+    organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0, "2"]),
     lte=stray,
 )
 correlations = table(
@@ -157,6 +162,7 @@ correlations = table(
         st.sampled_from(["1s", "90m", "1h", "007d", "30d"]), "1w", "h", "1H", "1.5h", "1h\n"
     ),
     condition=mostly(conditions),
+    organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0, "2"]),
     generate=optional(mostly(st.booleans())),
     aliases=stray,
 )

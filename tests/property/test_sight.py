@@ -148,7 +148,7 @@ def expected(events: list[Said], rules: list[Rule]) -> list[tuple[str, oracle.Ep
         for rule in rules
         for episode in oracle.episodes(
             sightings,
-            oracle.OracleRule(rule.indicator_type, rule.timespan_ms, rule.field, rule.gte),
+            oracle.rule_of(rule),
         )
     ]
 

@@ -48,6 +48,13 @@ def test_the_contract_s_rule() -> None:
     )
 
 
+@pytest.mark.parametrize("indent", ["  ", "    "])
+def test_a_rule_may_demand_organisations_as_well(indent: str) -> None:
+    """Beside the condition, or in it."""
+    rule = read(GOOD.replace("gte: 3", f"gte: 3\n{indent}organisations_gte: 5"))
+    assert (rule.field, rule.gte, rule.organisations_gte, rule.least) == ("country", 3, 5, 5)
+
+
 def test_what_sigma_allows_beside_is_read() -> None:
     more = """\
 name: three_countries
@@ -133,6 +140,10 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("gte: 3", "gt: -1", 10, "correlation.condition.gt must be a whole number from 0 on"),
         ("gte: 3", "gte:", 10, "correlation.condition.gte is empty"),
         ("gte: 3", "gte: 250", 10, "there are only 249 countries"),
+        ("gte: 3", "gte: 3\n    organisations_gte: 0", 11, "correlation.condition.organisations_gte must be a whole number from 1 on"),
+        ("gte: 3", "gte: 3\n  organisations_gte: x", 11, "correlation.organisations_gte must be a whole number from 1 on"),
+        ("gte: 3", "gte: 3\n    organisations_gte: 2\n  organisations_gte: 2", 12, "organisations_gte is there twice: leave one out"),
+        ("field: country            # or: organisation\n", "field: organisation\n    organisations_gte: 2\n", 10, "organisations_gte is for the field country: here, gte says it"),
         ("    gte: 3\n", "", 9, "correlation.condition.gte is missing: how many make an alert"),
         ("level: medium", "level: hihg", 11, "level 'hihg' is not one of informational, low, medium, high, critical; did you mean 'high'?"),
         ("level: medium", "level: low\nlevel: high", 12, "key 'level' is there twice, first on line 11"),
