@@ -15,6 +15,7 @@ frontier is final. Once an episode's last window and the one after it are final,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from pipeline.episode import Episode
@@ -23,6 +24,18 @@ from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Sightings
 from pipeline.track import Track
+
+
+def fair_level(held: Iterable[int], excess: int) -> int:
+    """To how much everyone who holds more must come down for `excess` to be gone; at least 0."""
+    rest = sorted(held, reverse=True)
+    taken = 0
+    for n, most in enumerate(rest, 1):
+        following = rest[n] if n < len(rest) else 0
+        if taken + n * (most - following) >= excess:
+            return most - -(-(excess - taken) // n)
+        taken += n * (most - following)
+    return 0
 
 
 class Correlator:
@@ -38,6 +51,7 @@ class Correlator:
             Track(kind, timespan, of, self.parties, lateness_ms)
             for (kind, timespan), of in by_track.items()
         ]
+        self._shed_above = 0
         self._by_kind: dict[str, list[Track]] = {}
         for track in self.tracks:
             self._by_kind.setdefault(track.kind, []).append(track)
@@ -76,6 +90,36 @@ class Correlator:
     def sweep(self, budget: int = 20_000) -> int:
         """Forget what has passed, a bounded step at a time; how many indicators went."""
         return sum(track.sweep(budget) for track in self.tracks)
+
+    def shed(self, most: int) -> dict[str, int]:
+        """Come back to `most` live indicators if there are more; how many went, by type.
+
+        Each of them may be a miss. They are taken from what only one party has seen, of those
+        parties first that have most of it, so that a flood costs the one who floods; and its
+        oldest first. What two parties have seen stays, however much it is.
+        """
+        live = sum(len(track.states) for track in self.tracks)
+        if live <= most:
+            self._shed_above = 0
+        if live <= max(most, self._shed_above):
+            return {}
+        solitary = [(track, track.solitary()) for track in self.tracks]
+        held = Counter[int]()
+        for _, by_party in solitary:
+            held.update({party: len(values) for party, values in by_party.items()})
+        # Below the bound by an eighth: the look at everything is not for every batch.
+        level = fair_level(held.values(), live - most + most // 8)
+        went: dict[str, int] = {}
+        for track, by_party in solitary:
+            for party, values in by_party.items():
+                if held[party] > level:
+                    share = len(values) * (held[party] - level)
+                    going = values[: -(-share // held[party])]
+                    for value in going:
+                        del track.states[value]
+                    went[track.kind] = went.get(track.kind, 0) + len(going)
+        self._shed_above = sum(len(track.states) for track in self.tracks) + most // 8
+        return went
 
     @property
     def live(self) -> dict[str, int]:

@@ -121,6 +121,29 @@ class Memory:
         # Nothing could hold without this sighting: whatever does now covers it.
         self._changed(value, at)
 
+    def solitary(self) -> dict[int, list[str]]:
+        """By party number, the indicators that nobody else has seen, in order of their coming.
+
+        No rule can ever have held for them: nothing has been told of them.
+        """
+        of: dict[int, list[str]] = {}
+        if self._least == 1:
+            return of
+        for value, state in self.states.items():
+            if isinstance(state, int):
+                party = state & PARTY
+            elif isinstance(state, Window):
+                seen = {party for island in state.islands for party in island.seen}
+                if len(seen) != 1 or state.since or value in self.changed:
+                    continue
+                (party,) = seen
+            else:
+                party = state[0] & PARTY
+                if any(single & PARTY != party for single in state):
+                    continue
+            of.setdefault(party, []).append(value)
+        return of
+
     def _keep(self, value: str, few: tuple[int, ...]) -> None:
         self.states[value] = few if len(few) > 1 else few[0]
         self.dirty.append(value)

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pipeline.checkpoint import restore, save, seal, unseal
 from pipeline.correlate import Correlator
@@ -48,6 +48,8 @@ class Taken(Struct):
     write_ahead: list[CheckpointRecord]
     sightings: int = 0
     late: int = 0
+    shed: dict[str, int] = field(default_factory=dict)
+    """By type, indicators that were given up for want of room: possible misses."""
     not_ours: int = 0
     ingested_ms: int = 0
     """Broker time of the latest batch of events in the records."""
@@ -57,6 +59,7 @@ class Shard:
     """The correlator of one partition, its watermarks, and its checkpoints."""
 
     __slots__ = (
+        "_most",
         "_next",
         "_obsolete",
         "_oldest",
@@ -70,10 +73,16 @@ class Shard:
     )
 
     def __init__(
-        self, rules: Iterable[Rule], lateness_ms: int, straggler_ms: int = STRAGGLER_MS
+        self,
+        rules: Iterable[Rule],
+        lateness_ms: int,
+        straggler_ms: int = STRAGGLER_MS,
+        most: int = 0,
     ) -> None:
+        """`most`: how many indicators to remember, if not all; see `Correlator.shed`."""
         self.correlator = Correlator(rules, lateness_ms)
         self.watermarks = Watermarks(lateness_ms, straggler_ms)
+        self._most = most
         self._next = 0
         self._oldest = 0
         self._obsolete = 0
@@ -108,6 +117,8 @@ class Shard:
         if not self._writing:
             # Not while a checkpoint is being written: what it has still to write must not go.
             correlator.sweep()
+        if self._most:
+            taken.shed = correlator.shed(self._most)
         return taken
 
     def _write_ahead(self, taken: Taken) -> None:

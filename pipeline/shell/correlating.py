@@ -123,12 +123,14 @@ class CorrelateStage:
         rules: Sequence[Rule],
         geo: Geo,
         alert_partitions: int,
+        sightings_partitions: int,
     ) -> None:
         self.app = app
         self.settings = settings
         self._rules = rules
         self._geo = geo
         self._alert_partitions = alert_partitions
+        self._sightings_partitions = sightings_partitions
         self._sightings = settings.topic("sightings")
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
@@ -154,7 +156,8 @@ class CorrelateStage:
 
     async def _load(self, partition: int) -> Keeper:
         settings = self.settings
-        shard = Shard(self._rules, settings.lateness_ms, settings.straggler_after_ms)
+        share = max(settings.live_indicators_max // self._sightings_partitions, 1)
+        shard = Shard(self._rules, settings.lateness_ms, settings.straggler_after_ms, share)
         topic = self.settings.topic("checkpoints")
         records = await read_to_end(self.settings.broker, topic, partition)
         shard.restore(records)
@@ -180,6 +183,8 @@ class CorrelateStage:
         metrics.SIGHTINGS_RECEIVED.inc(taken.sightings)
         metrics.SIGHTINGS_LATE.inc(taken.late)
         metrics.RECORDS_NOT_OURS.inc(taken.not_ours)
+        for kind, count in taken.shed.items():
+            metrics.INDICATORS_SHED.labels(kind).inc(count)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
 
     def still_ours(self) -> None:

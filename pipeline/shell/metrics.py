@@ -80,6 +80,11 @@ LIVE_INDICATORS = Gauge(
     ["type"],
     multiprocess_mode="livesum",
 )
+INDICATORS_SHED = Counter(
+    "sightline_indicators_shed",
+    "Indicators that one party had seen, given up to stay under the bound: possible misses.",
+    ["type"],
+)
 OPEN_EPISODES = Gauge(
     "sightline_open_episodes", "Alerts that may still change.", multiprocess_mode="livesum"
 )

@@ -163,11 +163,11 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.intake import IntakeStage
 
     app = make_app(stage, settings, Path(os.environ[_MULTIPROCESS]) / stage)
+    sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
     if stage == "intake":
-        IntakeStage(app, settings, registry, rules, partitions[settings.topic("sightings")])
+        IntakeStage(app, settings, registry, rules, sightings)
     else:
-        alert_partitions = partitions[settings.topic("alerts")]
-        CorrelateStage(app, settings, rules, files.geo_of(settings), alert_partitions)
+        CorrelateStage(app, settings, rules, files.geo_of(settings), alerts, sightings)
     return run(app, stage)
 
 
