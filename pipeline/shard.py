@@ -17,7 +17,8 @@ written anew bit by bit; once all of it was, and that is sealed, what was before
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct, field
@@ -29,7 +30,8 @@ from pipeline.rule import Rule
 from pipeline.sight import Progress, decode_sightings
 from pipeline.watermark import STRAGGLER_MS, Watermarks
 
-SEGMENT_INDICATORS = 4_000
+SEGMENT_INDICATORS = 1_000
+"""Making a segment keeps the correlator waiting: a few milliseconds of these."""
 SEGMENT_BYTES = 768 * 1024
 """A segment fits Kafka's default message size."""
 ROUND_STEP = 4_000
@@ -66,6 +68,7 @@ class Shard:
         "_owed",
         "_round",
         "_round_from",
+        "_round_left",
         "_writing",
         "_written",
         "correlator",
@@ -91,6 +94,7 @@ class Shard:
         self._owed: list[Episode] = []
         self._round: Iterator[tuple[int, str]] | None = None
         self._round_from = 0
+        self._round_left = 0
 
     def take(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> Taken:
         """Correlate some records, (key, value), in their order."""
@@ -144,15 +148,16 @@ class Shard:
         that was given out is delivered before the next segment is asked for.
         """
         tracks = self.correlator.tracks
-        changed = [set(track.dirty) for track in tracks]
+        changed = [_once(track.dirty) for track in tracks]
         gone = [track.gone for track in tracks]
         for track in tracks:
             track.dirty, track.gone = [], set()
         self._writing = True
         watermark, sources = self.correlator.watermark, self.watermarks.states()
         yield from self._segments(gone, gone=True)
+        before = self._written
         yield from self._segments(changed)
-        yield from self._rest(max(sum(map(len, changed)), ROUND_STEP))
+        yield from self._rest(max(self._written - before, ROUND_STEP))
         yield SEAL_KEY, seal(self._next, watermark, sources)
         self._writing = False
         # Not before the seal: until then an evicted indicator is not gone, and these are all there
@@ -171,13 +176,13 @@ class Shard:
             self._written = 0
             every = [(n, list(track.states)) for n, track in enumerate(tracks)]
             self._round = ((n, value) for n, values in every for value in values)
-        part: list[set[str]] = [set() for _ in tracks]
-        taken = 0
-        for n, value in islice(self._round, budget):
-            part[n].add(value)
-            taken += 1
-        yield from self._segments(part)
-        if taken < budget:
+            self._round_left = sum(len(values) for _, values in every)
+        for n, part in groupby(islice(self._round, budget), itemgetter(0)):
+            values: list[Iterable[str]] = [()] * len(tracks)
+            values[n] = (value for _, value in part)
+            yield from self._segments(values)
+        self._round_left -= budget
+        if self._round_left < 0:
             self._round = None
             self._obsolete = self._round_from
 
@@ -221,6 +226,15 @@ class Shard:
         self.correlator.resume()
         # With another lateness than before, what was open may have ended long ago.
         self._owed = self.correlator.advance(self.correlator.watermark)
+
+
+def _once(values: Iterable[str]) -> Iterator[str]:
+    """Each value once, as it is asked for: all at once would keep the correlator waiting."""
+    seen: set[str] = set()
+    for value in values:
+        if value not in seen:
+            seen.add(value)
+            yield value
 
 
 def _key(number: int) -> bytes:
