@@ -15,6 +15,7 @@ import typer
 from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
+from pipeline.shell.cli_dead_letters import group as dead_letters
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
 
@@ -25,6 +26,8 @@ cli = typer.Typer(
     rich_markup_mode=None,
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
+
+cli.add_typer(dead_letters, name="dead-letters")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]

@@ -80,12 +80,24 @@ class IntakeStage:
         started = time.perf_counter()
         intake = self._intakes[tp]
         for record in batch:
-            for index, rejection in intake.read(record.value or b"", record.timestamp):
+            before = intake.tally.received
+            rejected = intake.read(record.value or b"", record.timestamp)
+            resent = dead_letter.resent_of(record.headers) if record.headers else 0
+            if resent:
+                metrics.EVENTS_RESENT.inc(intake.tally.received - before)
+            for index, rejection in rejected:
                 letter = dead_letter.dead_letter(
-                    rejection, tp.topic, tp.partition, record.offset, index, record.timestamp
+                    rejection,
+                    tp.topic,
+                    tp.partition,
+                    record.offset,
+                    index,
+                    record.timestamp,
+                    resent,
                 )
-                key = f"{tp.topic}/{tp.partition}/{record.offset}/{index}".encode()
-                await self._outbox.send(self._dead_letters, key, dead_letter.encode(letter))
+                await self._outbox.send(
+                    self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
+                )
         sent = 0
         for partition, packed in intake.pack(self._partitions, batch[0].timestamp).items():
             for sightings in packed:

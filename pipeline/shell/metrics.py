@@ -30,6 +30,10 @@ EVENTS_REJECTED = Counter(
 EVENTS_LATE = Counter(
     "sightline_events_late", "Events later than the lateness allowed, sent to dead letters."
 )
+EVENTS_RESENT = Counter(
+    "sightline_events_resent",
+    "Of the events received, those that were sent in again from dead letters.",
+)
 VALUES_UNCANONICAL = Counter(
     "sightline_values_uncanonical", "Values of events without a canonical form."
 )

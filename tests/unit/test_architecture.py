@@ -35,6 +35,7 @@ WAY = (
     "geo",
     "alert",
     "dead_letter",
+    "resend",
 )
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),

@@ -24,6 +24,7 @@ def test_it_says_all_of_it_in_json() -> None:
         "index": 2,
         "ingested": 1234,
         "truncated": False,
+        "resent": 0,
         "bytes": base64.b64encode(raw).decode(),
     }
 
