@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from contextlib import ExitStack
@@ -63,16 +62,16 @@ def broker(
 
 
 @cli.command()
-def topics(config: Config = None) -> None:
+def topics(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Mend the configuration of topics that are there.")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Create or check every topic that the registry and the settings call for."""
-    from pipeline.shell.topics import ensure
+    from pipeline.shell.cli_topics import run
 
-    settings = load(config)
-    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
-    checked = asyncio.run(ensure(registry, settings))
-    for name, partitions in checked.partitions.items():
-        made = "created" if name in checked.created else "there"
-        print(f"{made:8} {name} ({partitions} partitions)")
+    raise typer.Exit(run(load(config), mend=apply))
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -24,9 +25,21 @@ STAMPED = {"message.timestamp.type": "LogAppendTime"}
 ALERT_PARTITIONS = 4
 
 
-class Wanted(Struct, frozen=True):
-    """A topic as it ought to be."""
+class Kind(StrEnum):
+    """What a topic is for."""
 
+    EVENTS = "events"
+    SIGHTINGS = "sightings"
+    CHECKPOINTS = "checkpoints"
+    ALERTS = "alerts"
+    CAMPAIGNS = "campaigns"
+    DEAD_LETTERS = "dead-letters"
+
+
+class Wanted(Struct, frozen=True):
+    """A topic as it ought to be made."""
+
+    kind: Kind
     name: str
     partitions: int
     config: dict[str, str]
@@ -37,14 +50,19 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
     sightings = settings.sightings_partitions
     return [
         *(
-            Wanted(name, settings.events_partitions, STAMPED)
+            Wanted(Kind.EVENTS, name, settings.events_partitions, STAMPED)
             for name in registry.topics(settings.topic_prefix)
         ),
-        Wanted(settings.topic("sightings"), sightings, {}),
-        Wanted(settings.topic("checkpoints"), sightings, CHECKPOINTED),
-        Wanted(settings.topic("alerts"), ALERT_PARTITIONS, COMPACTED),
-        Wanted(settings.topic("campaigns"), ALERT_PARTITIONS, COMPACTED),
-        Wanted(settings.topic("dead-letters"), 1, {}),
+        *(
+            Wanted(kind, settings.topic(kind), partitions, config)
+            for kind, partitions, config in (
+                (Kind.SIGHTINGS, sightings, {}),
+                (Kind.CHECKPOINTS, sightings, CHECKPOINTED),
+                (Kind.ALERTS, ALERT_PARTITIONS, COMPACTED),
+                (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
+                (Kind.DEAD_LETTERS, 1, {}),
+            )
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from pipeline.shell import files, topics
+from pipeline.shell import files, topic_config, topics
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, Settings, load
 
@@ -49,9 +49,9 @@ def configure_logging() -> None:
 
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
     """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status."""
-    asyncio.run(
-        topics.ensure(files.registry_of(Path(settings.sensors), settings.topic_prefix), settings)
-    )
+    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
+    asyncio.run(topics.ensure(registry, settings))
+    _warn_of_topics(topics.wanted(registry, settings), settings)
     files.rules_of(Path(settings.rules) if settings.rules else None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,6 +69,18 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
                 keeper.child.ask_to_stop()
             for keeper in keepers:
                 keeper.child.stop(grace=GRACE_S)
+
+
+def _warn_of_topics(wanted: list[topics.Wanted], settings: Settings) -> None:
+    """A warning, not an end: a topic may be someone else's, and what came is still to be read."""
+    found = topic_config.check(settings, wanted)
+    if isinstance(found, str):
+        log.info("topics' configuration could not be checked: %s", found)
+        return
+    for mismatch in found:
+        log.log(logging.WARNING if mismatch.grave else logging.INFO, "topic %s", mismatch)
+    if any(mismatch.grave for mismatch in found):
+        log.warning("`sightline topics` says how to mend that, with --apply it does")
 
 
 def _serve_metrics(settings: Settings, folder: str) -> None:

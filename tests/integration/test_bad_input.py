@@ -13,7 +13,7 @@ from pipeline.shell import observe
 from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
-from tests.integration.test_pipeline import RULES
+from tests.integration.rules import THREE_COUNTRIES
 
 pytestmark = pytest.mark.kafka
 
@@ -47,7 +47,7 @@ async def send_compressed(pipeline: Pipeline, codec: str, topic: str, value: byt
 
 def test_whatever_a_sensor_sends(broker: Broker, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
-    rules.write_text(RULES)
+    rules.write_text(THREE_COUNTRIES)
     pipeline = Pipeline(broker.bootstrap, "bad.", rules)
     pipeline.create_topics()
     tokyo, sydney = pipeline.topic_of["groucho-tokyo"], pipeline.topic_of["groucho-sydney"]

@@ -15,6 +15,7 @@ from pipeline.shell import observe
 from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
+from tests.integration.rules import THREE_COUNTRIES
 
 pytestmark = pytest.mark.kafka
 
@@ -40,16 +41,6 @@ name = "C"
 id = "c-1"
 """
 NEW_SENSOR = '[[organisation.sensor]]\nid = "c-2"\n'
-RULE = """
-title: Three countries
-id: 0a4a7a1e-9d52-4b3c-8a55-0d9d7f3f2b01
-correlation:
-  type: value_count
-  rules: [any_event]
-  group-by: [ip]
-  timespan: 1h
-  condition: {field: country, gte: 3}
-"""
 
 
 def event(sensor: str, ip: str = "198.41.0.4") -> bytes:
@@ -67,7 +58,7 @@ class Setting:
     def __init__(self, broker: Broker, folder: Path) -> None:
         self.sensors, rules = folder / "sensors.toml", folder / "rules.yml"
         self.sensors.write_text(SENSORS)
-        rules.write_text(RULE)
+        rules.write_text(THREE_COUNTRIES)
         self.pipeline = Pipeline(broker.bootstrap, f"{folder.name}.", rules, self.sensors)
         self.pipeline.create_topics()
 

@@ -11,26 +11,15 @@ from pipeline.shell import marx, observe
 from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
+from tests.integration.rules import THREE_COUNTRIES
 
 pytestmark = pytest.mark.kafka
-
-RULES = """
-title: One source in three countries within an hour
-id: 0a4a7a1e-9d52-4b3c-8a55-0d9d7f3f2b01
-correlation:
-  type: value_count
-  rules: [any_event]
-  group-by: [ip]
-  timespan: 1h
-  condition: {field: country, gte: 3}
-level: medium
-"""
 
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     path = tmp_path / "rules.yml"
-    path.write_text(RULES)
+    path.write_text(THREE_COUNTRIES)
     return path
 
 

@@ -10,23 +10,12 @@ from pathlib import Path
 from pipeline.shell import marx
 from pipeline.shell.files import carried
 from tests import oracle
-
-RULE = """
-title: One source in three countries within an hour
-id: 5d0b6e0e-6f0c-4f0c-8f0a-0f3d3c1f2a10
-correlation:
-  type: value_count
-  rules: [any_event]
-  group-by: [ip]
-  timespan: 1h
-  condition: {field: country, gte: 3}
-level: medium
-"""
+from tests.integration.rules import THREE_COUNTRIES
 
 
 def test_every_episode_of_half_a_year_of_attacks(tmp_path: Path) -> None:
     rules, events, alerts = (tmp_path / name for name in ("rule.yml", "events", "alerts"))
-    rules.write_text(RULE)
+    rules.write_text(THREE_COUNTRIES)
     with events.open("wb") as out:
         out.writelines(event + b"\n" for event in marx.events(marx.carried()))
     command = [
