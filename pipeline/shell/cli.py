@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.cli_dead_letters import group as dead_letters
+from pipeline.shell.printable import printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
 
@@ -142,24 +143,30 @@ def _open(stack: ExitStack, path: str, mode: str) -> IO[bytes]:
 
 @cli.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="*.toml, *.yml, events.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE|FOLDER...", help="*.toml, *.yml, events.")
+    ],
+    sensors: Annotated[
+        Path | None, typer.Option("--sensors", help="The registry that events are held against.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Say which lines of an events, sensors or rules file are wrong, where and why."""
-    from pipeline.shell.checking import check as check_file
+    from pipeline.shell.checking import Checker, listed
 
-    wrong = 0
-    for path in paths:
-        if not path.is_file():
-            raise WrongUseError(f"{path}: no such file")
-        kind, problems = check_file(path, load(config).topic_prefix)
-        before = wrong
-        for problem in problems:
-            wrong += 1
-            print(problem)
-        if wrong == before:
-            print(f"{path}: good ({kind})")
-    raise typer.Exit(1 if wrong else 0)
+    settings = load(config)
+    registry = files.registry_of(sensors, settings.topic_prefix) if sensors else None
+    checker = Checker(settings, registry)
+    good = True
+    for checked in map(checker.check, listed(paths)):
+        for problem in checked.problems:
+            print(printable(str(problem)))
+        if checked.more:
+            print(printable(f"{checked.path}: and {checked.more} more problems"))
+        if checked.good:
+            print(printable(f"{checked.path}: good ({checked.kind})"))
+        good = good and checked.good
+    raise typer.Exit(0 if good else 1)
 
 
 @cli.command()
@@ -202,4 +209,4 @@ def main() -> None:
 
 
 def _say(error: Exception) -> None:
-    print(f"sightline: {error}", file=sys.stderr)
+    print(printable_lines(f"sightline: {error}"), file=sys.stderr)
