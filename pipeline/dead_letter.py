@@ -14,7 +14,11 @@ KEPT_BYTES = 512 * 1024
 
 RESENT_HEADER = "sightline-resent"
 """The header of a message that was sent in again: how often, in decimal digits."""
+INGESTED_HEADER = "sightline-ingested"
+"""The header that says when such a message first came in, ms, in decimal digits: what is late or
+early of it is so by that time, not by when it was sent in again."""
 MOST_RESENT = 999
+_DIGITS = 15
 
 
 class DeadLetter(Struct, frozen=True, rename={"raw": "bytes"}):
@@ -22,7 +26,8 @@ class DeadLetter(Struct, frozen=True, rename={"raw": "bytes"}):
 
     `topic`, `partition`, `offset` say which message it came in, `index` which event of it;
     `ingested` is the broker's time of that message, ms. `truncated`: the bytes are cut.
-    `resent` is how often its message had been sent in again before, 0 for a sensor's own.
+    `resent` is how often its message had been sent in again before, 0 for a sensor's own;
+    `ingested` is then the time of the first.
     """
 
     reason: Reason
@@ -71,15 +76,29 @@ def dead_letter(
     )
 
 
-def resent_of(headers: Iterable[tuple[str, bytes | None]]) -> int:
-    """How often a message was sent in again, by its headers. Whoever may write to the topic may
-    write the header, too: what is no such number counts as once.
+def headers_of(letter: DeadLetter) -> list[tuple[str, bytes]]:
+    """The headers with which a letter's bytes are sent in again."""
+    return [
+        (RESENT_HEADER, b"%d" % min(letter.resent + 1, MOST_RESENT)),
+        (INGESTED_HEADER, b"%d" % letter.ingested),
+    ]
+
+
+def resent_of(headers: Iterable[tuple[str, bytes | None]], stamped: int) -> tuple[int, int]:
+    """How often a message was sent in again, and when it first came in, ms; `stamped` is the
+    broker's time of this one.
+
+    Whoever may write to the topic may write the headers, too. A count that is none is once. A time
+    later than `stamped` is not believed: nothing can be made to come from the future.
     """
+    often, first = 0, stamped
     for name, value in headers:
+        number = int(value) if value and len(value) <= _DIGITS and value.isdigit() else None
         if name == RESENT_HEADER:
-            digits = (value or b"")[:4]
-            return min(max(int(digits), 1), MOST_RESENT) if digits.isdigit() else 1
-    return 0
+            often = min(max(number or 1, 1), MOST_RESENT)
+        elif name == INGESTED_HEADER and number is not None:
+            first = min(number, stamped)
+    return (often, first) if often else (0, stamped)
 
 
 class _Device(Struct):

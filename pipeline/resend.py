@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from pipeline.clock import Clock, ClockPolicy
 from pipeline.dead_letter import DeadLetter
 from pipeline.decode import Reason
 from pipeline.registry import Party, Registry
@@ -42,16 +43,19 @@ class Verdict(Struct, frozen=True):
 class Judge:
     """Holds dead letters against the registry and the settings as they are now."""
 
-    def __init__(self, registry: Registry, prefix: str, lateness_ms: int) -> None:
+    def __init__(
+        self, registry: Registry, prefix: str, lateness_ms: int, clock: Clock | None = None
+    ) -> None:
         self._known = registry.sensors
         self._lateness = lateness_ms
+        self._clock = clock
         self._speaking: dict[str, dict[str, Party]] = {
             topic: {s: p for s, p in registry.sensors.items() if p == party}
             for topic, party in registry.topics(prefix).items()
         }
 
-    def verdict(self, letter: DeadLetter, now_ms: int, *, settled: bool) -> Verdict:
-        """What speaks first against sending it at `now_ms`. `settled`: it was sent before."""
+    def verdict(self, letter: DeadLetter, *, settled: bool) -> Verdict:
+        """What speaks first against sending it. `settled`: it was sent in again before."""
         if letter.topic not in self._speaking:
             return Verdict(Held.NO_TOPIC, f"{letter.topic} is no topic of the registry")
         if letter.truncated:
@@ -62,12 +66,17 @@ class Judge:
             return Verdict(
                 Held.RESENT, f"it was rejected again after it had been sent in {letter.resent}×"
             )
-        if letter.reason is Reason.TOO_LATE:
-            # How far its source has come is not known here; it has not gone back.
-            return Verdict(Held.TOO_LATE, f"{letter.detail}: only a longer lateness takes it")
-        intake = Intake(letter.topic, self._speaking[letter.topic], self._known, {}, self._lateness)
-        rejected = intake.read(letter.raw, now_ms)
+        sensors = self._speaking[letter.topic]
+        intake = Intake(letter.topic, sensors, self._known, {}, self._lateness, self._clock)
+        rejected = intake.read(letter.raw, letter.ingested)
         if rejected and len(rejected) == intake.tally.received:
             _, first = rejected[0]
             return Verdict(Held.REJECTED, f"still {first.reason}: {first.detail}")
+        if letter.reason is Reason.TOO_LATE and not self._corrects:
+            # How far its source has come is not known here; it has not gone back.
+            return Verdict(Held.TOO_LATE, f"{letter.detail}: only a longer lateness takes it")
         return Verdict(None)
+
+    @property
+    def _corrects(self) -> bool:
+        return self._clock is not None and self._clock.policy is ClockPolicy.CORRECT

@@ -235,7 +235,7 @@ def resend(
         raise WrongUseError("which letters? A place, --reason, --topic, --since, --from …")
     settings = load(config)
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
-    judge = Judge(registry, settings.topic_prefix, settings.lateness_ms)
+    judge = Judge(registry, settings.topic_prefix, settings.lateness_ms, settings.clock)
     resender = Resender(settings, judge, insist=insist, dry=not yes)
 
     async def send() -> int:

@@ -132,6 +132,9 @@ class CorrelateStage:
         self._alert_partitions = alert_partitions
         self._sightings_partitions = sightings_partitions
         self._sightings = settings.topic("sightings")
+        self._types = {rule.indicator_type for rule in rules}
+        self._lag = metrics.Partitions(metrics.LAG)
+        self._age = metrics.Partitions(metrics.WATERMARK_AGE)
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
         self._stragglers: frozenset[str] = frozenset()
@@ -242,15 +245,19 @@ class CorrelateStage:
             return
         metrics.note_memory(STAGE)
         now = time.time()
-        live: dict[str, int] = {}
+        lag: dict[tuple[str | int, ...], float] = {}
+        age: dict[tuple[str | int, ...], float] = {}
+        live = dict.fromkeys(self._types, 0)
         for partition, keeper in self._keepers.items():
-            shard = keeper.shard
+            correlator = keeper.shard.correlator
             tp = TP(self._sightings, partition)
-            metrics.LAG.labels(STAGE, tp.topic, partition).set(consumer.lag(tp) or 0)
-            if (mark := shard.correlator.watermark) >= 0:
-                metrics.WATERMARK_AGE.labels(partition).set(now - mark / 1000)
-            for kind, count in shard.correlator.live.items():
+            lag[STAGE, tp.topic, partition] = consumer.lag(tp) or 0
+            if correlator.watermark >= 0:
+                age[partition,] = now - correlator.watermark / 1000
+            for kind, count in correlator.live.items():
                 live[kind] = live.get(kind, 0) + count
+        self._lag.show(lag)
+        self._age.show(age)
         for kind, count in live.items():
             metrics.LIVE_INDICATORS.labels(kind).set(count)
         self._note_sources()

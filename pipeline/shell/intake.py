@@ -52,6 +52,8 @@ class IntakeStage:
         self._lengths = fold_lengths(rules)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
+        self._offsets: dict[str, float] = {}
+        self._offsets_shown = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET)
         self._adrift: set[str] = set()
         self._idle_after = settings.source_idle_after_s
         self._sightings = settings.topic("sightings")
@@ -60,6 +62,7 @@ class IntakeStage:
         self._intakes: dict[TP, Intake] = {}
         self._heard_at: dict[TP, float] = {}
         self._came_in: dict[TP, int] = {}
+        self._lag = metrics.Partitions(metrics.LAG)
         serve(app, sorted(self._parties), self.handle, STAGE)
         app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
@@ -69,6 +72,10 @@ class IntakeStage:
         now = time.monotonic()
         self._intakes = {tp: self._intake(tp) for tp in assigned}
         self._heard_at = dict.fromkeys(assigned, now)
+        parties = [self._parties[topic] for topic in {tp.topic for tp in assigned}]
+        ours = {sensor for party in parties for sensor in self._sensors.get(party, ())}
+        self._offsets = {s: offset for s, offset in self._offsets.items() if s in ours}
+        self._adrift &= ours
 
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
@@ -80,21 +87,16 @@ class IntakeStage:
         started = time.perf_counter()
         intake = self._intakes[tp]
         for record in batch:
+            resent, came_in = 0, record.timestamp
+            if record.headers:
+                resent, came_in = dead_letter.resent_of(record.headers, came_in)
             before = intake.tally.received
-            rejected = intake.read(record.value or b"", record.timestamp)
-            resent = dead_letter.resent_of(record.headers) if record.headers else 0
+            rejected = intake.read(record.value or b"", came_in)
             if resent:
                 metrics.EVENTS_RESENT.inc(intake.tally.received - before)
             for index, rejection in rejected:
-                letter = dead_letter.dead_letter(
-                    rejection,
-                    tp.topic,
-                    tp.partition,
-                    record.offset,
-                    index,
-                    record.timestamp,
-                    resent,
-                )
+                place = (tp.topic, tp.partition, record.offset, index)
+                letter = dead_letter.dead_letter(rejection, *place, came_in, resent)
                 await self._outbox.send(
                     self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
                 )
@@ -131,14 +133,20 @@ class IntakeStage:
     async def tell_progress(self) -> None:
         """Tell every partition of `sightings` how far the sources of this worker are."""
         consumer = consumer_of(self._app)
-        if self._app.rebalancing or not self._intakes:
+        if self._app.rebalancing:
             return
         metrics.note_memory(STAGE)
+        self._lag.show(
+            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in self._intakes}
+        )
+        self._offsets_shown.show({(sensor,): s for sensor, s in self._offsets.items()})
+        metrics.SENSORS_ADRIFT.set(len(self._adrift))
+        if not self._intakes:
+            return
         now, told_at = time.monotonic(), time.time_ns() // 1_000_000
         states: list[SourceState] = []
         for tp, intake in self._intakes.items():
             behind = consumer.lag(tp)
-            metrics.LAG.labels(STAGE, tp.topic, tp.partition).set(behind or 0)
             backlog = behind != 0 and (told_at - self._came_in.get(tp, 0) > self._idle_after * 1000)
             idle = not backlog and now - self._heard_at[tp] >= self._idle_after
             states.append(SourceState(intake.source, intake.watermark, idle, backlog))
@@ -159,7 +167,7 @@ class IntakeStage:
     def _note_clocks(self, intake: Intake) -> None:
         offsets, intake.offsets = intake.offsets, {}
         for sensor, offset in offsets.items():
-            metrics.SENSOR_CLOCK_OFFSET.labels(sensor).set(offset / 1000)
+            self._offsets[sensor] = offset / 1000
             if abs(offset) <= self._clock.bound_ms:
                 self._adrift.discard(sensor)
             elif sensor not in self._adrift:
@@ -171,4 +179,3 @@ class IntakeStage:
                     "behind" if offset > 0 else "ahead of",
                     self._clock.policy,
                 )
-        metrics.SENSORS_ADRIFT.set(len(self._adrift))

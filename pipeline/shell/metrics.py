@@ -2,15 +2,32 @@
 
 Workers are several processes; they share their values through files in the folder that
 `PROMETHEUS_MULTIPROC_DIR` names, and the supervisor serves the sum of them. A counter survives
-the restart of the process that counts.
+the restart of the process that counts: a stage's next process goes on in the files of the last.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import resource
 import sys
+from collections.abc import Mapping
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
+
+STAGE_VARIABLE = "METRICS_OF_STAGE"
+"""Set by the supervisor for each of its processes, to the stage's name."""
+
+
+def _writer() -> str:
+    """Whose files these are: a stage's, so that there are not more with every restart."""
+    process = os.getpid()
+    return _STAGE if process == _IMPORTED_BY else f"{_STAGE}-{process}"  # a fork has its own
+
+
+if _STAGE := os.environ.get(STAGE_VARIABLE, ""):
+    _IMPORTED_BY = os.getpid()
+    values.ValueClass = values.MultiProcessValue(_writer)  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -78,6 +95,9 @@ SENSORS_ADRIFT = Gauge(
     "Sensors whose clock is further off than the bound.",
     multiprocess_mode="livesum",
 )
+STAGE_RESTARTS = Counter(
+    "sightline_stage_restarts", "Times a stage was started again after it had ended.", ["stage"]
+)
 LIVE_INDICATORS = Gauge(
     "sightline_live_indicators",
     "Indicators remembered, by type.",
@@ -114,6 +134,22 @@ CHECKPOINT_BLOCK_SECONDS = Histogram(
     "How long one step of a checkpoint kept the correlator waiting.",
     buckets=_SECONDS,
 )
+
+
+class Partitions:
+    """A gauge by partition, or by what lies in one, of a process that gains and loses them."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._shown: set[tuple[str | int, ...]] = set()
+
+    def show(self, values: Mapping[tuple[str | int, ...], float]) -> None:
+        """These and no others, by the gauge's labels. What is no number is not served."""
+        for labels in self._shown - values.keys():
+            self._gauge.labels(*labels).set(math.nan)
+        for labels, value in values.items():
+            self._gauge.labels(*labels).set(value)
+        self._shown = set(values)
 
 
 def note_memory(stage: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct, field
 
-from pipeline.dead_letter import RESENT_HEADER, DeadLetter
+from pipeline.dead_letter import DeadLetter, headers_of
 from pipeline.decode import MAX_MESSAGE_BYTES
 from pipeline.resend import ALWAYS_HELD, Held, Judge
 from pipeline.shell.dead_letters import NAME, Filed
@@ -77,8 +76,7 @@ class Resender:
             outcome.twice += 1
             return False
         self._seen.add(filed.key)
-        now = time.time_ns() // 1_000_000
-        verdict = self._judge.verdict(filed.letter, now, settled=filed.settled)
+        verdict = self._judge.verdict(filed.letter, settled=filed.settled)
         if verdict.held is None or (self._insist and verdict.held not in ALWAYS_HELD):
             return True
         outcome.held[verdict.held] += 1
@@ -113,7 +111,7 @@ class Resender:
             letter.raw,
             # The same partition: its latest event says what is too late.
             partition=letter.partition if letter.partition in there else None,
-            headers=[(RESENT_HEADER, b"%d" % (letter.resent + 1))],
+            headers=headers_of(letter),
         )
 
     async def _mark(self, producer: AIOKafkaProducer, filed: Filed) -> Awaitable[object]:

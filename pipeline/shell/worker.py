@@ -11,15 +11,15 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import mark_process_dead
 
-from pipeline.shell import files, topic_config, topics
+from pipeline.shell import files, metrics_server, topic_config, topics
+from pipeline.shell.metrics import STAGE_RESTARTS, STAGE_VARIABLE
+from pipeline.shell.metrics_folder import metrics_folder
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, Settings, load
 
@@ -56,8 +56,8 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with tempfile.TemporaryDirectory(prefix="sightline-metrics-") as folder:
-        _serve_metrics(settings, folder)
+    with metrics_folder() as folder:
+        metrics_server.serve(settings, folder)
         keepers = [_Keeper(stage, settings, folder) for stage in stages]
         try:
             for keeper in keepers:
@@ -83,30 +83,20 @@ def _warn_of_topics(wanted: list[topics.Wanted], settings: Settings) -> None:
         log.warning("`sightline topics` says how to mend that, with --apply it does")
 
 
-def _serve_metrics(settings: Settings, folder: str) -> None:
-    if not settings.metrics_port:
-        return
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, folder)
-    try:
-        start_http_server(settings.metrics_port, settings.metrics_host, registry)
-    except OSError as error:
-        raise FailedError(
-            f"metrics cannot be served on {settings.metrics_host}:{settings.metrics_port}: "
-            f"{error.strerror}; set SIGHTLINE_METRICS_PORT (0 for none)"
-        ) from None
-
-
 class _Keeper:
     """One stage's process, and when it may be started again."""
 
-    def __init__(self, stage: str, settings: Settings, folder: str) -> None:
+    def __init__(self, stage: str, settings: Settings, folder: Path) -> None:
         self.stage = stage
-        self._environment = settings.environment() | {_MULTIPROCESS: folder}
+        self._environment = settings.environment() | {
+            _MULTIPROCESS: str(folder),
+            STAGE_VARIABLE: stage,
+        }
         self._folder = folder
         self._pause = FIRST_PAUSE_S
         self._started = 0.0
         self.again_at: float | None = None
+        STAGE_RESTARTS.labels(stage)  # from 0: the first restart is an increase, too
 
     def start(self) -> None:
         self._started = time.monotonic()
@@ -125,7 +115,7 @@ class _Keeper:
     def ended(self) -> int:
         """Note that the process has ended; its exit status."""
         status = self.child.wait(GRACE_S)
-        mark_process_dead(self.child.pid, self._folder)
+        mark_process_dead(self.stage, str(self._folder))
         if time.monotonic() - self._started > STEADY_S:
             self._pause = FIRST_PAUSE_S
         self.again_at = time.monotonic() + self._pause
@@ -152,6 +142,7 @@ def _watch(keepers: list[_Keeper], stop: threading.Event, *, restart: bool) -> i
         for keeper in keepers:
             if keeper.again_at is not None:
                 if time.monotonic() >= keeper.again_at:
+                    STAGE_RESTARTS.labels(keeper.stage).inc()
                     keeper.start()
             elif not keeper.child.running:
                 status = keeper.ended()

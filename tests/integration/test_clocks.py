@@ -13,8 +13,8 @@ from pipeline.shell import observe
 from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
+from tests.integration.rules import THREE_COUNTRIES
 from tests.integration.test_bad_input import NOON, event
-from tests.integration.test_pipeline import RULES
 
 pytestmark = pytest.mark.kafka
 
@@ -26,7 +26,7 @@ HOUR_MS = 3_600_000
 def test_a_clock_that_stands_in_1970(broker: Broker, tmp_path: Path) -> None:
     """Under a rule of one second, slices are 17 ms: 1970 is 10^11 of them away."""
     rules = tmp_path / "rules.yml"
-    rules.write_text(RULES.replace("timespan: 1h", "timespan: 1s"))
+    rules.write_text(THREE_COUNTRIES.replace("timespan: 1h", "timespan: 1s"))
     pipeline = Pipeline(broker.bootstrap, "clocks.", rules)
     pipeline.settings = msgspec.structs.replace(
         pipeline.settings, lateness="1h", source_idle_after="2s", straggler_after="1s"

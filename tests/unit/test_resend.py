@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.dead_letter import MOST_RESENT, DeadLetter, decode, encode, resent_of, sensor_of
+from pipeline.clock import Clock, ClockPolicy
+from pipeline.dead_letter import (
+    MOST_RESENT,
+    DeadLetter,
+    decode,
+    encode,
+    headers_of,
+    resent_of,
+    sensor_of,
+)
 from pipeline.decode import Reason
 from pipeline.registry import read_registry
 from pipeline.resend import ALWAYS_HELD, Held, Judge
@@ -66,13 +75,13 @@ def judge() -> Judge:
 def test_what_would_not_be_taken_is_held_back(
     judge: Judge, changes: dict[str, Any], held: Held | None, says: str
 ) -> None:
-    verdict = judge.verdict(letter(**changes), NOON, settled=False)
+    verdict = judge.verdict(letter(**changes), settled=False)
     assert verdict.held == held
     assert says in verdict.detail
 
 
 def test_what_was_sent_before_is_held_back(judge: Judge) -> None:
-    assert judge.verdict(letter(), NOON, settled=True).held is Held.SETTLED
+    assert judge.verdict(letter(), settled=True).held is Held.SETTLED
 
 
 def test_no_insisting_writes_to_a_topic_that_is_not_a_sensor_s() -> None:
@@ -86,23 +95,49 @@ def test_a_letter_of_before_there_was_a_count_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "often"),
+    ("reason", "ahead_ms"), [(Reason.FROM_THE_FUTURE, 3_600_000), (Reason.TOO_LATE, -3_600_000)]
+)
+def test_once_clocks_are_corrected_letters_of_a_wrong_clock_may_go(
+    reason: Reason, ahead_ms: int
+) -> None:
+    registry, _ = read_registry(SENSORS)
+    assert registry is not None
+    one = letter(reason=reason, raw=event(time=NOON + ahead_ms))
+    for policy, held in ((ClockPolicy.QUARANTINE, Held.REJECTED), (ClockPolicy.CORRECT, None)):
+        judge = Judge(registry, "p.", 1000, Clock(policy, 900_000))
+        assert judge.verdict(one, settled=False).held is held
+
+
+def test_what_is_sent_in_again_says_so() -> None:
+    assert resent_of(headers_of(letter()), NOON + 5) == (1, NOON)
+    assert resent_of(headers_of(letter(resent=4)), NOON + 5) == (5, NOON)
+    assert resent_of(headers_of(letter(resent=MOST_RESENT)), NOON + 5) == (MOST_RESENT, NOON)
+
+
+@pytest.mark.parametrize(
+    ("headers", "often", "first"),
     [
-        ([], 0),
-        ([("other", b"1")], 0),
-        ([("sightline-resent", b"1")], 1),
-        ([("x", None), ("sightline-resent", b"12")], 12),
-        ([("sightline-resent", b"0")], 1),
-        ([("sightline-resent", b"-1")], 1),
-        ([("sightline-resent", None)], 1),
-        ([("sightline-resent", b"\xd9\xa3")], 1),
-        ([("sightline-resent", b"9" * 1_000_000)], MOST_RESENT),
+        ([], 0, 500),
+        ([("other", b"1")], 0, 500),
+        ([("sightline-resent", b"1")], 1, 500),
+        ([("x", None), ("sightline-resent", b"12")], 12, 500),
+        ([("sightline-resent", b"0")], 1, 500),
+        ([("sightline-resent", b"-1")], 1, 500),
+        ([("sightline-resent", None)], 1, 500),
+        ([("sightline-resent", b"\xd9\xa3")], 1, 500),
+        ([("sightline-resent", b"9" * 9)], MOST_RESENT, 500),
+        ([("sightline-resent", b"9" * 1_000_000)], 1, 500),
+        ([("sightline-ingested", b"400")], 0, 500),  # only of what was sent in again
+        ([("sightline-ingested", b"400"), ("sightline-resent", b"1")], 1, 400),
+        ([("sightline-resent", b"1"), ("sightline-ingested", b"501")], 1, 500),
+        ([("sightline-resent", b"1"), ("sightline-ingested", b"-1")], 1, 500),
+        ([("sightline-resent", b"1"), ("sightline-ingested", None)], 1, 500),
     ],
 )
-def test_a_forged_count_is_only_a_count(
-    headers: list[tuple[str, bytes | None]], often: int
+def test_forged_headers_move_no_time_ahead(
+    headers: list[tuple[str, bytes | None]], often: int, first: int
 ) -> None:
-    assert resent_of(headers) == often
+    assert resent_of(headers, 500) == (often, first)
 
 
 @pytest.mark.parametrize(
