@@ -18,6 +18,8 @@ from pipeline.event import Event
 from pipeline.indicator_type import INDICATOR_TYPES
 
 MAX_VALUE_CHARACTERS = 2048
+MAX_LABEL = 63  # characters of a domain name's label (RFC 1035)
+LAST_PORT = 65535
 _CACHED = 1 << 16  # attacks repeat their values: a bounded memory of canonical forms
 
 (
@@ -112,15 +114,28 @@ def canonical_domain(text: str) -> str | None:
 
 
 def _a_labels(text: str) -> str:
+    """A host name as A-labels, with the final dot it had; "" if it has none. Label by label: an
+    underscore, which a name may begin with and IDNA does not know, spoils only its own label.
+    """
     try:
-        return idna.encode(text, uts46=True).decode("ascii").lower()
+        labels = idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")
+        # Of a longer label none comes that is short enough: it is not worth the work.
+        coded = [
+            label if label.isascii() or len(label) > MAX_LABEL else idna.alabel(label).decode()
+            for label in labels
+        ]
     except UnicodeError:  # idna's errors are of this kind
         return ""
+    name = ".".join(coded).lower()
+    # What is mapped to ASCII only now may be a slash, or anything: it has been looked at by nobody.
+    return name if _LABELS(name.removesuffix(".")) else ""
 
 
 @lru_cache(_CACHED)
 def canonical_url(text: str) -> str | None:
-    """Scheme and host lower case, default port and fragment dropped; the rest as given."""
+    """Scheme and host lower case, the port a number, the default one and the fragment dropped; the
+    rest as given.
+    """
     if len(text) > MAX_VALUE_CHARACTERS or _UNPRINTABLE(text):
         return None
     parts = _URL(text)
@@ -134,6 +149,9 @@ def canonical_url(text: str) -> str | None:
         host = _a_labels(host)
         if not host:
             return None
+    port = port.lstrip("0") or "0" if port else ""
+    if len(port) > 5 or int(port or 0) > LAST_PORT:
+        return None
     keep_port = port and port != _DEFAULT_PORTS.get(scheme)
     return f"{scheme}://{user}{host}{f':{port}' if keep_port else ''}{rest}"
 

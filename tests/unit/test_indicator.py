@@ -231,6 +231,8 @@ LABEL = "a" * 63
         ("bu\u0308cher.example", "xn--bcher-kva.example"),
         ("faß.example", "xn--fa-hia.example"),
         ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+        ("_dmarc.Bücher.example.", "_dmarc.xn--bcher-kva.example"),
+        ("_a_._b._例え。テスト".replace("_例", "例"), "_a_._b.xn--r8jz45g.xn--zckzah"),
         ("1.2.3.4.example", "1.2.3.4.example"),
         ("0x7g", "0x7g"),
         (f"{LABEL}.example", f"{LABEL}.example"),
@@ -248,6 +250,7 @@ def test_a_domain(text: str, canonical: str) -> None:
         *("1.2.3.4", "8.8.8.8.", "0x7f.1", "1.2.3.0x", "127.1", "2a00::1", "[2a00::1]", "1"),
         *("", ".", "a..b", "a.b..", ".a", "-a.b", "a-.b", "a b", "a/b", "a:80", "*.a.b", "a@b"),
         *(f"{LABEL}a.b", f"{LABEL}.{LABEL}.{LABEL}.{'b' * 62}", "a." * 1025, "é" * 300),
+        *("_ü.example", "a／b.ü", "a..ü", "a b.ü", "-a.ü", "ü.7", "xn--ü.a"),
         *("a\u200db.example", "℀.example", "a.\u0661", "\ud800"),
     ],
 )
@@ -270,6 +273,12 @@ def test_what_is_no_domain(text: str) -> None:
         ("https://a:80/", "https://a:80/"),
         ("tcp://a:80/", "tcp://a:80/"),
         ("http://a:/x", "http://a/x"),
+        ("http://a:080/", "http://a/"),
+        ("http://a:0443/", "http://a:443/"),
+        ("tcp://a:00080/", "tcp://a:80/"),
+        ("tcp://a:0/", "tcp://a:0/"),
+        ("tcp://a:65535/", "tcp://a:65535/"),
+        ("http://_x.Bücher.example/", "http://_x.xn--bcher-kva.example/"),
         ("http://a/#b", "http://a/"),
         ("http://a#b?c/d", "http://a"),
         ("http://a/b?c#d#e", "http://a/b?c"),
@@ -301,6 +310,7 @@ def test_a_url(text: str, canonical: str) -> None:
             "\thttp://a",
         ),
         *("http://℀/", "http://a/" + "x" * MAX_VALUE_CHARACTERS),
+        *("http://a:65536/", "http://a:" + "9" * 2000, "http://a／b.bücher/", "http://a＠ü/"),
     ],
 )
 def test_what_is_no_url(text: str) -> None:
