@@ -15,7 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.cli_dead_letters import group as dead_letters
-from pipeline.shell.printable import printable, printable_lines
+from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
 
@@ -120,8 +120,11 @@ def correlate(
                 row = Reject(line, rejection.reason, rejection.detail)
                 rejected.write(encode_reject(row) + b"\n")
 
+        # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
+        plain = out is sys.stdout.buffer and sys.stdout.isatty()
         for finding in alerts(run.episodes(lines, reject), geo):
-            out.write(alert.encode(finding) + b"\n")
+            encoded = alert.encode(finding)
+            out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
     tally = run.tally
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))

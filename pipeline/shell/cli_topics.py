@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.shell import files, topic_config
+from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings
 from pipeline.shell.topics import ensure, wanted
 
@@ -21,21 +22,22 @@ def run(settings: Settings, *, mend: bool) -> int:
     topics = wanted(registry, settings)
     found = topic_config.check(settings, topics)
     if isinstance(found, str):
-        print(f"their configuration could not be checked: {found}", file=sys.stderr)
+        why = f"their configuration could not be checked: {found}"
+        print(printable(why), file=sys.stderr)
         return 0
     grave = [mismatch for mismatch in found if mismatch.grave]
     for mismatch in found:
         if not mismatch.grave:
-            print(f"unwise   {mismatch}", file=sys.stderr)
+            print(printable(f"unwise   {mismatch}"), file=sys.stderr)
     if mend:
         topic_config.mend(settings, grave)
         for mismatch in grave:
             print(f"mended   {mismatch.topic}: {mismatch.key}={mismatch.value}")
         return 0
     for mismatch in grave:
-        print(f"wrong    {mismatch}", file=sys.stderr)
+        print(printable(f"wrong    {mismatch}"), file=sys.stderr)
     if grave:
         print("to mend it: `sightline topics --apply`, or", file=sys.stderr)
     for topic in dict.fromkeys(mismatch.topic for mismatch in grave):
-        print(f"  {topic_config.command(settings, topic, grave)}", file=sys.stderr)
+        print(printable(f"  {topic_config.command(settings, topic, grave)}"), file=sys.stderr)
     return 1 if grave else 0

@@ -228,7 +228,7 @@ def compare(
     )
     for who, extra in only:
         for key in sorted(extra.elements())[:_DIFFERENCES_SHOWN]:
-            screen.say(view.printable(f"only {who}: {key}"))
+            screen.say(f"only {who}: {key}")
     return 1
 
 

@@ -1,8 +1,8 @@
 """What the demo puts on the screen: alerts as they open, one line of progress, a summary.
 
 On a terminal the progress stays at the bottom and alerts scroll above it; anywhere else it is plain
-lines without control sequences, few enough for a log. Whatever came from an event passes
-`printable` first.
+lines without control sequences, few enough for a log. What could steer a terminal is written out,
+and nothing is taken for markup.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rich.text import Text
 from pipeline.alert import Alert
 from pipeline.registry import Party
 from pipeline.rule import Rule
+from pipeline.shell.printable import printable
 
 WIDTH = 100  # columns that no line of ours goes beyond
 SHOWN_FIRST = 20  # alerts, where the output is no terminal
@@ -108,7 +109,7 @@ class Screen:
 
     def say(self, *lines: str, style: str = "") -> None:
         for line in lines:
-            text = Text(line, style=style)
+            text = Text(printable(line), style=style)
             if self._moves:
                 self._console.print(text, no_wrap=True, overflow="ellipsis")
             else:
@@ -142,25 +143,17 @@ class Screen:
             )
 
 
-def printable(text: str) -> str:
-    """Text from outside, with all that could steer a terminal written out."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
-
-
 def alert_line(alert: Alert, rules: Mapping[str, Rule]) -> str:
     """An alert as it is when it is raised, in the columns of `HEADER`."""
     finding, unmapped = alert.finding_info, alert.unmapped
     origin = (unmapped.origin.country if unmapped.origin else None) or "?"
     rule = rules.get(finding.analytic.uid)
-    line = (
+    return (
         f"{_when(alert.time)[5:]}  {alert.observables[0].value:<15}  {origin:<4}  "
         f"{_list(unmapped.countries):<17}  {len(unmapped.organisations):>4}  "
         f"{_short(rule) if rule else finding.title:<22}  "
         f"{_span(finding.last_seen_time - finding.first_seen_time):>6}"
     )
-    return printable(line)
 
 
 def totals_lines(totals: Totals) -> list[str]:
@@ -182,7 +175,7 @@ def alerts_lines(alerts: Sequence[Alert], rules: Mapping[str, Rule], hits: Hits)
     by_source = Counter(alert.observables[0].value for alert in alerts)
     lines = [f"Out  {len(alerts):>8,}  alerts about {len(by_source):,} sources"]
     lines += [
-        f"     {count:>8,}  by the rule {printable(_short(rules[rule]) if rule in rules else rule)}"
+        f"     {count:>8,}  by the rule {_short(rules[rule]) if rule in rules else rule}"
         for rule, count in by_rule.most_common()
     ]
     lines += [
@@ -200,7 +193,7 @@ def _sources(alerts: Sequence[Alert], by_source: Counter[str], hits: Hits) -> It
         of = [alert.unmapped for alert in alerts if alert.observables[0].value == source]
         origin = next((one.origin.country for one in of if one.origin), None) or "?"
         countries = sorted({country for one in of for country in one.countries})
-        yield printable(
+        yield (
             f"     {source:<15}  {origin:<4}  {count:>6,}  {len(hits.get(source, ())):>6,}  "
             f"{_list(countries)}"
         )

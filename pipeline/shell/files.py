@@ -10,6 +10,7 @@ from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule, check_unique, read_rules
 from pipeline.shell.geodb import open_database
+from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError
 
 MAX_BYTES = 64 << 20
@@ -65,7 +66,7 @@ def rules_of(path: Path | None) -> list[Rule]:
 
 def _none(problems: list[Problem]) -> None:
     if problems:
-        shown = [str(problem) for problem in problems[:_SHOWN]]
+        shown = [printable(str(problem)) for problem in problems[:_SHOWN]]
         if len(problems) > _SHOWN:
             shown.append(f"and {len(problems) - _SHOWN} more")
         raise WrongUseError("\n".join(shown))

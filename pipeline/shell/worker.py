@@ -20,6 +20,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from pipeline.shell import files, metrics_server, topic_config, topics
 from pipeline.shell.metrics import STAGE_RESTARTS, STAGE_VARIABLE
 from pipeline.shell.metrics_folder import metrics_folder
+from pipeline.shell.plain_log import PlainFormatter
+from pipeline.shell.printable import printable_lines
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, Settings, load
 
@@ -35,9 +37,11 @@ log = logging.getLogger("sightline")
 
 def configure_logging() -> None:
     """Ours from INFO, Faust's and aiokafka's from WARNING; to stderr, one line a record."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # An exception's text may hold what a sensor sent: it is not printed as it is either.
+    sys.excepthook = lambda *raised: log.critical("this process ends", exc_info=raised)
     log.setLevel(logging.INFO)
     # Every rebalance makes these warn of what is its ordinary course.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.ERROR)
@@ -178,4 +182,4 @@ if __name__ == "__main__":
     try:
         sys.exit(run_stage(sys.argv[1]))
     except (FailedError, ChildFailed) as error:
-        sys.exit(f"sightline: {error}")
+        sys.exit(printable_lines(f"sightline: {error}"))

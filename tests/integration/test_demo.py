@@ -84,7 +84,6 @@ def test_what_an_event_holds_cannot_steer_a_terminal(alerts: list[Alert]) -> Non
         ),
         unmapped=msgspec.structs.replace(alerts[0].unmapped, origin=Origin("\x07Z")),
     )
-    assert alert_line(evil, {}).isprintable()
     view, out = screen(terminal=True)
     view.opened(evil, {})
     assert "\\x1b[2J[red]\\r\\n\\u202e" in out.getvalue()
