@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration schemas lock bench clean
+.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ unit: setup ## Unit and property tests, with the core's coverage
 
 integration: setup ## Real processes on a real broker
 	$(BIN)/python -m pytest -q tests/scenarios tests/integration
+
+fuzz: setup ## Messages that no sensor would send, for a minute; SECONDS=600 SEED=1
+	@$(BIN)/python -m tests.property.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 schemas: setup ## Write schemas/ anew from the types
 	$(BIN)/python -m pipeline.shell.schemas

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from pipeline.event import Event
+from pipeline.event import MAX_VALUES, Event
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -58,7 +58,8 @@ def decode(raw: bytes) -> Sequence[Event | Rejection]:
     A message that is not JSON at all is one rejection; so is an empty one.
     """
     # One event a message is the common case: try it before asking what else it may be.
-    # More opening brackets than levels allowed is the only way to be too deep.
+    # More opening brackets than levels allowed is the only way to be too deep, and to have more
+    # values than allowed.
     if (
         raw[:1] == b"{"
         and len(raw) <= MAX_EVENT_BYTES
@@ -120,7 +121,7 @@ def _event(raw: bytes) -> Event | Rejection:
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
         return _too_deep(raw)
     try:
-        return _one(raw)
+        event = _one(raw)
     except msgspec.ValidationError as error:
         try:
             _any(raw)  # of a text that is no JSON either, as "2025-01-31 …", that is to be said
@@ -133,6 +134,10 @@ def _event(raw: bytes) -> Event | Rejection:
         )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejection(Reason.NOT_JSON, str(error), raw)
+    if event.values > MAX_VALUES:
+        detail = f"an event of {event.values} values in lists; {MAX_VALUES} are allowed"
+        return _too_large(raw, detail)
+    return event
 
 
 def _depth(raw: bytes) -> int:

@@ -16,6 +16,9 @@ LAST_TIME_MS = 253_402_300_799_999
 # More elements than any sensor has reason to send in one event: a bound before any work.
 MAX_ELEMENTS = 1024
 
+MAX_VALUES = 1024
+"""Values in all lists of one event: each may be an indicator, and costs work."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 """An identifier: not empty, at most 256 characters."""
 
@@ -122,3 +125,13 @@ class Event(Struct, frozen=True, gc=False):
     )
     vulnerabilities: Annotated[list[Vulnerability], Meta(max_length=MAX_ELEMENTS)] | None = None
     observables: Annotated[list[Observable], Meta(max_length=MAX_ELEMENTS)] | None = None
+
+    @property
+    def values(self) -> int:
+        """How many values there are in its lists; see `MAX_VALUES`."""
+        count = len(self.ja4_fingerprint_list or ()) + len(self.observables or ())
+        if self.file is not None:
+            count += len(self.file.hashes or ())
+        for vulnerability in self.vulnerabilities or ():
+            count += 1 + len(vulnerability.affected_packages or ())
+        return count

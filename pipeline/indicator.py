@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import _lru_cache_wrapper, lru_cache, wraps
 
 import idna
 from packageurl import PackageURL
@@ -20,7 +20,11 @@ from pipeline.indicator_type import INDICATOR_TYPES
 MAX_VALUE_CHARACTERS = 2048
 MAX_LABEL = 63  # characters of a domain name's label (RFC 1035)
 LAST_PORT = 65535
-_CACHED = 1 << 16  # attacks repeat their values: a bounded memory of canonical forms
+_LONGEST_IP = 64  # characters; the longest that is none of ours has 45 and a zone
+# Attacks repeat their values: a bounded memory of canonical forms. Long values are not kept, for
+# their number alone would not bound it: whoever sends them chooses how long they are.
+_CACHED = 1 << 16
+_CACHED_CHARACTERS = 256
 
 (
     IP,
@@ -81,11 +85,27 @@ _HASH_BY_ALGORITHM = {1: (MD5, 32), 2: (SHA1, 40), 3: (SHA256, 64)}
 _HASH_BY_LENGTH = {32: MD5, 40: SHA1, 64: SHA256}
 
 
-@lru_cache(_CACHED)
+CACHES: list[_lru_cache_wrapper[str | None]] = []
+
+
+def _remembered(canonical: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    cached = lru_cache(_CACHED)(canonical)
+    CACHES.append(cached)
+
+    @wraps(canonical)
+    def remembering(text: str) -> str | None:
+        return cached(text) if len(text) <= _CACHED_CHARACTERS else canonical(text)
+
+    return remembering
+
+
+@_remembered
 def canonical_ip(text: str) -> str | None:
     """A public unicast address; IPv4-mapped IPv6 as IPv4; IPv6 compressed, lower case."""
     if _PLAIN_IPV4(text):
         return text
+    if len(text) > _LONGEST_IP:
+        return None
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -101,7 +121,7 @@ def canonical_ip(text: str) -> str | None:
     return str(address)
 
 
-@lru_cache(_CACHED)
+@_remembered
 def canonical_domain(text: str) -> str | None:
     """Lower case, IDNA A-labels (UTS 46), no final dot; an IP literal is not a domain."""
     if len(text) > MAX_VALUE_CHARACTERS:
@@ -131,7 +151,7 @@ def _a_labels(text: str) -> str:
     return name if _LABELS(name.removesuffix(".")) else ""
 
 
-@lru_cache(_CACHED)
+@_remembered
 def canonical_url(text: str) -> str | None:
     """Scheme and host lower case, the port a number, the default one and the fragment dropped; the
     rest as given.
@@ -181,7 +201,7 @@ def canonical_cve(text: str) -> str | None:
     return value if len(value) <= 32 and _CVE(value) else None
 
 
-@lru_cache(_CACHED)
+@_remembered
 def canonical_purl(text: str) -> str | None:
     """The purl specification's canonical form."""
     if len(text) > MAX_VALUE_CHARACTERS:

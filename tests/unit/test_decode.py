@@ -1,6 +1,7 @@
 """Messages to events: what is one, what is several, and what is wrong with the rest."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from pipeline.decode import (
     decode,
     split,
 )
-from pipeline.event import LAST_TIME_MS, MAX_ELEMENTS, Device, Event, Metadata
+from pipeline.event import LAST_TIME_MS, MAX_ELEMENTS, MAX_VALUES, Device, Event, Metadata
 from tests.unit.making import event, raw
 
 GOOD = raw()
@@ -218,3 +219,25 @@ def test_the_reasons_are_the_contract_s() -> None:
         "too-late",
         "exercise-mismatch",
     ]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {
+            "observables": [{"type_id": 2, "value": "8.8.8.8"}] * MAX_ELEMENTS,
+            "file": {"hashes": [{}]},
+        },
+        {"vulnerabilities": [{"affected_packages": [{"purl": "p"}] * 600}] * 2},
+        {"ja4_fingerprint_list": [{}] * 1000, "vulnerabilities": [{}] * 25},
+    ],
+)
+def test_values_are_bounded_in_all_lists_together(attributes: dict[str, Any]) -> None:
+    message = raw(**attributes)
+    said = rejection(message)
+    assert said.reason is Reason.TOO_LARGE
+    assert f"{MAX_VALUES} are allowed" in said.detail
+    assert reasons(b"[" + message + b"," + GOOD + b"]") == [Reason.TOO_LARGE, None]
+    assert reasons(json.dumps(json.loads(message), indent=1).encode()) == [Reason.TOO_LARGE]
+    at_most = raw(observables=[{"type_id": 2, "value": "8.8.8.8"}] * MAX_VALUES)
+    assert reasons(at_most) == [None]

@@ -8,6 +8,7 @@ import pytest
 from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.indicator import (
+    CACHES,
     MAX_VALUE_CHARACTERS,
     canonical_cve,
     canonical_domain,
@@ -388,3 +389,16 @@ def test_no_canonical_value_can_break_what_encodes_it() -> None:
     """JSON's lone surrogates do not get as far as an indicator."""
     (one,) = decode(json.dumps({"time": 1, "metadata": {"uid": "\ud800"}}).encode())
     assert not isinstance(one, Event)
+
+
+def test_what_is_remembered_of_canonical_forms_is_bounded_in_bytes() -> None:
+    """Once, 65,536 texts of 256 KiB would have been kept as keys: 16 GiB, from one sensor."""
+    long = ["9" * 250_000, "a" * 2_000, "http://a/" + "b" * 1_990, "pkg:npm/" + "c" * 1_990]
+    before = [memory.cache_info().currsize for memory in CACHES]
+    for canonical in (canonical_ip, canonical_domain, canonical_url, canonical_purl):
+        for text in long:
+            canonical(text)
+            canonical(text + "é")
+    assert [memory.cache_info().currsize for memory in CACHES] == before
+    canonical_ip("2a00:1450::abcd")
+    assert sum(memory.cache_info().currsize for memory in CACHES) == sum(before) + 1

@@ -154,7 +154,9 @@ def test_the_bounds_are_those_of_the_code() -> None:
     """Change the numbers in docs/operations.md and README.md, too."""
     assert (decode.MAX_EVENT_BYTES, decode.MAX_MESSAGE_BYTES) == (256 << 10, 4 << 20)
     assert (decode.MAX_MESSAGE_EVENTS, decode.MAX_DEPTH) == (10_000, 64)
-    assert (event.MAX_ELEMENTS, indicator.MAX_VALUE_CHARACTERS) == (1024, 2048)
+    assert (event.MAX_ELEMENTS, event.MAX_VALUES) == (1024, 1024)
+    assert (indicator.MAX_VALUE_CHARACTERS, indicator._CACHED) == (2048, 65_536)
+    assert indicator._CACHED_CHARACTERS == 256
     assert (dead_letter.KEPT_BYTES, shard.SEGMENT_BYTES) == (512 << 10, 768 << 10)
     assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (4_000, 8_000)
     assert (app.FETCH_BYTES, app.SESSION_TIMEOUT_S) == (1 << 20, 10.0)
