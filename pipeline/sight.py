@@ -190,6 +190,12 @@ class Intake:
                 rejected.append((index, event))
         return rejected
 
+    def refuse(self, rejection: Rejection) -> Rejection:
+        """Count a message that was not even looked at."""
+        self.tally.received += 1
+        self.tally.rejected[rejection.reason] += 1
+        return rejection
+
     def take(self, event: Event, now_ms: int) -> Rejection | None:
         """Count and fold one event. Its rejection has no bytes: the caller has them."""
         tally = self.tally

@@ -16,6 +16,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from pipeline.shell import unpack
 from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch, BatchConsumer, BatchTransport
 
@@ -37,6 +38,7 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
 
     Each stage is a consumer group of its own, so that it scales without the others rebalancing.
     """
+    unpack.install()
     app = faust.App(
         settings.topic(f"sightline-{stage}"),
         broker=";".join(f"kafka://{server}" for server in settings.broker.split(",")),

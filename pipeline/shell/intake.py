@@ -10,9 +10,10 @@ import faust
 from faust.types import TP
 
 from pipeline import dead_letter
+from pipeline.decode import Reason, Rejection
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
-from pipeline.shell import metrics
+from pipeline.shell import metrics, unpack
 from pipeline.shell.app import Outbox, consumer_of, log, serve
 from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch
@@ -87,11 +88,15 @@ class IntakeStage:
         started = time.perf_counter()
         intake = self._intakes[tp]
         for record in batch:
-            resent, came_in = 0, record.timestamp
+            resent, came_in, refused = 0, record.timestamp, None
             if record.headers:
                 resent, came_in = dead_letter.resent_of(record.headers, came_in)
+                refused = unpack.refused(record.headers)
             before = intake.tally.received
-            rejected = intake.read(record.value or b"", came_in)
+            if refused is None:
+                rejected = intake.read(record.value or b"", came_in)
+            else:
+                rejected = [(0, intake.refuse(Rejection(Reason.TOO_LARGE, refused, b"")))]
             if resent:
                 metrics.EVENTS_RESENT.inc(intake.tally.received - before)
             for index, rejection in rejected:

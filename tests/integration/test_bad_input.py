@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from pipeline import dead_letter
 from pipeline.shell import observe
 from pipeline.shell.ports import free_port
+from pipeline.shell.unpack import MAX_BATCH_BYTES
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
 from tests.integration.rules import THREE_COUNTRIES
@@ -101,3 +102,38 @@ def test_whatever_a_sensor_sends(broker: Broker, tmp_path: Path) -> None:
     assert (kind, value, first, last) == ("ip", "198.41.0.4", NOON, NOON)
     assert countries == ("AU", "IE", "JP")
     assert organisations == ("groucho-au", "groucho-ie", "groucho-jp")
+
+
+def test_a_small_batch_that_unpacks_to_much_ends_nobody(broker: Broker, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text(THREE_COUNTRIES)
+    pipeline = Pipeline(broker.bootstrap, "bomb.", rules)
+    pipeline.create_topics()
+    tokyo = pipeline.topic_of["groucho-tokyo"]
+    codecs = ("gzip", "zstd") if broker.kind == "kafka" else ("gzip",)
+
+    async def send() -> None:
+        for codec in codecs:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=pipeline.settings.broker,
+                compression_type=codec,
+                max_request_size=1 << 28,
+                max_batch_size=1 << 28,
+            )
+            await producer.start()
+            await producer.send_and_wait(tokyo, bytes(MAX_BATCH_BYTES + 1), partition=0)
+            await producer.send_and_wait(tokyo, event("groucho-tokyo"), partition=0)
+            await producer.stop()
+
+    port = free_port()
+    with pipeline.worker(metrics_port=port):
+        asyncio.run(send())
+        pipeline.caught_up()
+        seen = observe.metrics(port)
+    letters = asyncio.run(read_letters(pipeline))
+    assert [(letter.reason, letter.raw) for letter in letters] == [("too-large", b"")] * len(codecs)
+    assert all("a batch of 1 messages" in letter.detail for letter in letters)
+    assert seen['sightline_events_rejected_total{reason="too-large"}'] == len(codecs)
+    assert seen["sightline_events_correlated_total"] == len(codecs)
+    assert seen["sightline_events_received_total"] == 2 * len(codecs)
+    assert seen["sightline_stage_restarts_total"] == 0

@@ -15,7 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pipeline import dead_letter, decode, event, indicator, shard
 from pipeline.decode import Reason
 from pipeline.registry import Registry
-from pipeline.shell import app, metrics, topics
+from pipeline.shell import app, metrics, topics, unpack
 from pipeline.shell.cli import cli
 from pipeline.shell.settings import PREFIX, Settings
 
@@ -159,6 +159,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert indicator._CACHED_CHARACTERS == 256
     assert (dead_letter.KEPT_BYTES, shard.SEGMENT_BYTES) == (512 << 10, 768 << 10)
     assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (4_000, 8_000)
+    assert unpack.MAX_BATCH_BYTES == 32 << 20
     assert (app.FETCH_BYTES, app.SESSION_TIMEOUT_S) == (1 << 20, 10.0)
 
 
