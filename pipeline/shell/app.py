@@ -49,6 +49,9 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
         topic_disable_leader=True,
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
+        # A stage that is started again is the same member of its group: it takes up its partitions
+        # at once, where a new one would wait until the session of the old one is over.
+        consumer_group_instance_id=f"{stage}-{folder.parent.name}",
         consumer_max_fetch_size=FETCH_BYTES,
         stream_buffer_maxsize=BATCHES_WAITING,
         stream_wait_empty=True,
@@ -172,6 +175,7 @@ async def _run(app: faust.App, stage: str) -> int:
     if ended.done():
         log.critical("%s: %r", stage, app.crash_reason)
         return 1
+    consumer_of(app).leave_for_good()
     await app.stop()
     ended.cancel()
     return 0

@@ -73,6 +73,14 @@ class BatchConsumer(driver.Consumer):
 
         coordinator._do_heartbeat = heartbeat
 
+    def leave_for_good(self) -> None:
+        """Give up the partitions when stopped. Otherwise the group keeps them for the session: it
+        expects a member that has a name of its own (`group_instance_id`) back.
+        """
+        consumer = self._thread._consumer
+        if consumer is not None and consumer._coordinator is not None:
+            consumer._coordinator._group_instance_id = None
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._listen()
         await super().on_partitions_assigned(assigned, generation_id)
