@@ -9,15 +9,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.types import TP
 
+from pipeline.shell.in_hand import InHand
 from pipeline.shell.settings import Settings
-from pipeline.shell.transport import Batch, BatchConsumer, BatchTransport
+from pipeline.shell.sieve import Stage, sifted
+from pipeline.shell.transport import BatchConsumer, BatchTransport
 
 SESSION_TIMEOUT_S = 10.0  # a worker that was killed is missed this long
 HEARTBEAT_S = 2.0
@@ -28,8 +30,6 @@ BATCHES_WAITING = 4  # a stream element is a whole batch: a few are enough
 BUG = 70  # exit status (EX_SOFTWARE)
 
 log = logging.getLogger("sightline")
-
-Handler = Callable[[TP, Batch], Awaitable[None]]
 
 
 def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
@@ -110,21 +110,29 @@ class Outbox:
             await asyncio.gather(*waiting)
 
 
-def serve(app: faust.App, topics: Sequence[str], handle: Handler, stage: str) -> None:
-    """Let the stage's agent hand every batch to `handle`; a bug in it ends the process.
+def serve(app: faust.App, topics: Sequence[str], stage: Stage, name: str) -> InHand:
+    """Let the stage's agent hand every batch to it; a bug in it ends the process.
 
-    Faust would take a batch whose handling raised for done; so nothing is left that could.
+    Faust would take a batch whose handling raised for done; so nothing is left that could. What
+    was in hand then is noted: a batch that kills twice is sifted.
     """
+    hand = InHand(Path(app.conf.datadir))
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
+            tp, batch = event.message.tp, event.message.value
             try:
-                await handle(event.message.tp, event.message.value)
+                batch = await sifted(tp, batch, hand, stage)
+                if batch:
+                    hand.take(tp, batch)
+                await stage.handle(tp, batch)
+                hand.put_down()
             except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
-                crash(f"{stage}: a batch of {event.message.tp} failed")
+                crash(f"{name}: a batch of {tp} failed")
 
-    agent.__name__ = stage
-    app.agent(app.topic(*topics), name=stage, concurrency=1)(agent)
+    agent.__name__ = name
+    app.agent(app.topic(*topics), name=name, concurrency=1)(agent)
+    return hand
 
 
 def crash(what: str) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +20,9 @@ from pipeline.rule import Rule
 from pipeline.shard import CheckpointRecord, Shard, Taken
 from pipeline.shell import metrics
 from pipeline.shell.app import SESSION_TIMEOUT_S, Outbox, consumer_of, crash, log, serve
+from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
+from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
 from pipeline.sight import partition_of
 
@@ -59,9 +63,11 @@ class Keeper:
         return taken
 
     async def _send_all(self) -> None:
+        failing: tuple[TP, Batch] | None = None
         try:
             while True:
                 taken, tp, batch = await self._posts.get()
+                failing = tp, batch
                 self._stage.still_ours()
                 if taken.write_ahead:
                     await self._alerts.delivered()
@@ -72,6 +78,8 @@ class Keeper:
                 consumer_of(self._stage.app).done(tp, batch)
                 self._posts.task_done()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
+            if failing is not None and failing[1]:
+                self._stage.hand.take(*failing)
             crash(f"correlate: alerts of partition {self._partition} were not sent")
 
     async def _send(self, taken: Taken) -> None:
@@ -135,7 +143,8 @@ class CorrelateStage:
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
         self._stragglers: frozenset[str] = frozenset()
-        serve(app, [self._sightings], self.handle, STAGE)
+        self._letters = Outbox(app)
+        self.hand = serve(app, [self._sightings], self, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
@@ -186,6 +195,26 @@ class CorrelateStage:
         for kind, count in taken.shed.items():
             metrics.INDICATORS_SHED.labels(kind).inc(count)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def rehearsal(self, tp: TP) -> Work | None:
+        """What comes of a batch, but for sending it."""
+        keeper = await self._keeper(tp.partition)
+        if keeper is None:
+            return None
+
+        def work(batch: Batch) -> None:
+            taken = keeper.shard.take([(record.key, record.value) for record in batch])
+            for episode in (*taken.episodes, *keeper.shard.refresh()):
+                alert.encode(alert.alert(episode, self._geo))
+            list(keeper.shard.checkpoint())
+
+        return work
+
+    async def set_aside(self, tp: TP, record: Any, why: str) -> None:
+        """Keep a record of sightings that a bug of ours keeps us from correlating."""
+        topic = self.settings.topic("dead-letters")
+        await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
+        await self._letters.delivered()
 
     def still_ours(self) -> None:
         """End this process if its partitions may be somebody else's by now: one that was stopped

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import faust
 from faust.types import TP
 
 from pipeline import dead_letter
+from pipeline.decode import Reason
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics
 from pipeline.shell.app import Outbox, consumer_of, log, serve
+from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
+from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
 from pipeline.sight import (
     PROGRESS_KEY,
@@ -60,7 +65,7 @@ class IntakeStage:
         self._intakes: dict[TP, Intake] = {}
         self._heard_at: dict[TP, float] = {}
         self._came_in: dict[TP, int] = {}
-        serve(app, sorted(self._parties), self.handle, STAGE)
+        serve(app, sorted(self._parties), self, STAGE)
         app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
 
@@ -87,7 +92,9 @@ class IntakeStage:
                 key = f"{tp.topic}/{tp.partition}/{record.offset}/{index}".encode()
                 await self._outbox.send(self._dead_letters, key, dead_letter.encode(letter))
         sent = 0
-        for partition, packed in intake.pack(self._partitions, batch[0].timestamp).items():
+        for partition, packed in intake.pack(
+            self._partitions, batch[0].timestamp if batch else 0
+        ).items():
             for sightings in packed:
                 sent += sum(len(group.values) for group in sightings.groups)
                 for record in records(sightings):
@@ -98,6 +105,27 @@ class IntakeStage:
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def rehearsal(self, tp: TP) -> Work | None:
+        """What `handle` does, but for sending."""
+        intake = self._intakes[tp]
+
+        def work(batch: Batch) -> None:
+            for record in batch:
+                for _, rejection in intake.read(record.value or b"", record.timestamp):
+                    dead_letter.encode(dead_letter.dead_letter(rejection, tp.topic, 0, 0, 0, 0))
+            for packed in intake.pack(self._partitions, 0).values():
+                for sightings in packed:
+                    list(records(sightings))
+
+        return work
+
+    async def set_aside(self, tp: TP, record: Any, why: str) -> None:
+        """Keep a message that a bug of ours keeps us from reading: it counts as one event."""
+        await keep(tp, record, why, STAGE, partial(self._outbox.send, self._dead_letters))
+        await self._outbox.delivered()
+        metrics.EVENTS_RECEIVED.inc()
+        metrics.EVENTS_REJECTED.labels(Reason.BUG).inc()
 
     @staticmethod
     def _count(intake: Intake, sent: int) -> None:

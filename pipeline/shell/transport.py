@@ -21,7 +21,7 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -31,6 +31,14 @@ from mode.utils.futures import notify
 
 Batch = Sequence[Any]
 """aiokafka `ConsumerRecord`s of one partition, in order of offset."""
+
+
+class Sifted(list[Any]):
+    """What is left of a batch from which records were set aside; `last` was the last of it all."""
+
+    def __init__(self, records: Iterable[Any], last: Any) -> None:
+        super().__init__(records)
+        self.last = last
 
 
 class BatchConsumer(driver.Consumer):
@@ -45,7 +53,8 @@ class BatchConsumer(driver.Consumer):
 
     def done(self, tp: TP, batch: Batch) -> None:
         """Everything that came of `batch` is on its way: it may be committed."""
-        self._done[tp] = batch[-1].offset + 1
+        last = batch.last if isinstance(batch, Sifted) else batch[-1]
+        self._done[tp] = last.offset + 1
 
     def silent_for(self) -> float:
         """Seconds for which the broker may not have heard of us. Beyond the session timeout our

@@ -116,6 +116,9 @@ class Soak:
         accounts = [adds_up(port) for port in self.ports]
         received = sum(seen.get("sightline_events_received_total", 0) for seen in accounts)
         verdict = self.pipeline.verdict()
+        for kind in ("missing", "extra", "double"):
+            for key in getattr(verdict, kind):
+                say(f"{kind}: {key}")
         return {
             "kills": sum(self._killed.values()),
             "killed": self._killed,
@@ -123,6 +126,7 @@ class Soak:
             "events": len(self.pipeline.fed),
             "received": int(received),
             "accounted": received >= len(self.pipeline.fed),
+            "late": int(sum(seen.get("sightline_sightings_late_total", 0) for seen in accounts)),
             "alerts": verdict.alerts,
             "exact": verdict.exact,
             "missing": len(verdict.missing),
