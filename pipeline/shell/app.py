@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
 from pipeline.shell.in_hand import InHand
@@ -77,7 +78,7 @@ class Outbox:
     def __init__(self, app: faust.App, most: int = 5_000) -> None:
         self._app = app
         self._most = most
-        self._waiting: list[Awaitable[Any]] = []
+        self._waiting: list[asyncio.Future[Any]] = []
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
@@ -86,7 +87,7 @@ class Outbox:
         if len(self._waiting) >= self._most:
             await self.delivered()
         sent = await self._app.producer.send(topic, key, value, partition, None, None)
-        self._waiting.append(sent)
+        self._note(sent)
 
     async def send_packed(
         self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
@@ -98,16 +99,25 @@ class Outbox:
         batch = producer.create_batch()
         for key, value in messages:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+                self._note(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None)
-        self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+        self._note(await producer.send_batch(batch, topic, partition=partition))
+
+    def _note(self, sent: Awaitable[Any]) -> None:
+        self._waiting.append(asyncio.ensure_future(sent))
 
     async def delivered(self) -> None:
         """Wait until everything that was sent has arrived."""
-        waiting, self._waiting = self._waiting, []
+        # What is waited for stays in the list until it has arrived: another who asks meanwhile
+        # must not be told that nothing is on its way.
+        waiting = list(self._waiting)
         if waiting:
-            await asyncio.gather(*waiting)
+            # Not `gather`: who stops waiting must not cancel what another waits for, too.
+            arrived, _ = await asyncio.wait(waiting)
+            for one in arrived:
+                one.result()
+            self._waiting = [one for one in self._waiting if one not in arrived]
 
 
 def serve(app: faust.App, topics: Sequence[str], stage: Stage, name: str) -> InHand:
@@ -140,6 +150,25 @@ def crash(what: str) -> None:
     log.critical("%s\n%s", what, traceback.format_exc())
     logging.shutdown()
     os._exit(BUG)
+
+
+def before_each_produce(app: faust.App, check: Callable[[], None]) -> None:
+    """Have `check` called when a request to produce is about to be written to the wire.
+
+    What was given to the producer may lie there for as long as this process is stopped, and would
+    go out as soon as it runs again: asking when it is handed over is asking too early.
+    """
+    client = app.producer._producer.client  # noqa: SLF001 - Faust has no way in
+    if hasattr(client, "unchecked_send"):
+        return
+    client.unchecked_send = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            check()
+        return await client.unchecked_send(node_id, request, **options)
+
+    client.send = send
 
 
 def consumer_of(app: faust.App) -> BatchConsumer:

@@ -63,6 +63,8 @@ class IntakeStage:
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
         self._intakes: dict[TP, Intake] = {}
+        self._told: dict[TP, int] = {}
+        """The watermark of what was sent on: progress must not get ahead of a batch in hand."""
         self._heard_at: dict[TP, float] = {}
         self._came_in: dict[TP, int] = {}
         serve(app, sorted(self._parties), self, STAGE)
@@ -73,6 +75,7 @@ class IntakeStage:
         consumer_of(self._app).before_commit = self.delivered
         now = time.monotonic()
         self._intakes = {tp: self._intake(tp) for tp in assigned}
+        self._told = {tp: intake.watermark for tp, intake in self._intakes.items()}
         self._heard_at = dict.fromkeys(assigned, now)
 
     def _intake(self, tp: TP) -> Intake:
@@ -102,6 +105,7 @@ class IntakeStage:
         if intake.tally.correlated or intake.tally.without_indicators:
             self._heard_at[tp] = time.monotonic()
         self._came_in[tp] = batch[-1].timestamp
+        self._told[tp] = intake.watermark
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
@@ -157,7 +161,7 @@ class IntakeStage:
             metrics.LAG.labels(STAGE, tp.topic, tp.partition).set(behind or 0)
             backlog = behind != 0 and (told_at - self._came_in.get(tp, 0) > self._idle_after * 1000)
             idle = not backlog and now - self._heard_at[tp] >= self._idle_after
-            states.append(SourceState(intake.source, intake.watermark, idle, backlog))
+            states.append(SourceState(intake.source, self._told[tp], idle, backlog))
             self._note_clocks(intake)
         expected = [
             f"{topic}/{partition}"
