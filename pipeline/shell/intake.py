@@ -104,7 +104,8 @@ class IntakeStage:
                     await self._outbox.send(self._sightings, None, record, partition)
         if intake.tally.correlated or intake.tally.without_indicators:
             self._heard_at[tp] = time.monotonic()
-        self._came_in[tp] = batch[-1].timestamp
+        if batch:  # it may be sifted, and nothing be left
+            self._came_in[tp] = batch[-1].timestamp
         self._told[tp] = intake.watermark
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)

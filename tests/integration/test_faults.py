@@ -142,7 +142,7 @@ def test_a_worker_that_is_told_to_stop_ends_cleanly(broker: Broker, tmp_path: Pa
         pids = stage(one, "intake"), stage(one, "correlate")
         assert one.stop(grace=30) == 0
     until(lambda: not any(map(running, pids)), "its stages are gone")
-    assert "killed" not in (tmp_path / "one").read_text()
+    assert "was killed" not in (tmp_path / "one").read_text()
     port = free_port()
     with pipeline.worker(metrics_port=port):
         pipeline.feed(after)
