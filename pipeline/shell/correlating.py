@@ -176,13 +176,22 @@ class CorrelateStage:
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
+        app.on_before_shutdown.connect(self._shut_down, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
+        # At once, before anything is waited for: a commit in between would find no shard to write
+        # a checkpoint of, and go beyond the last one.
         keepers = list(self._keepers.values())
+        for partition in self._keepers:
+            consumer_of(self.app).forget(TP(self._sightings, partition))
         self._keepers.clear()
         self._loading.clear()
         for keeper in keepers:
             await keeper.close()
+
+    async def _shut_down(self, sender: faust.App, **_: object) -> None:
+        # What was read after the last commit comes again; the producer is about to stop.
+        await self._revoked(sender, set())
 
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         await self._revoked(sender, assigned)

@@ -56,6 +56,10 @@ class BatchConsumer(driver.Consumer):
         last = batch.last if isinstance(batch, Sifted) else batch[-1]
         self._done[tp] = last.offset + 1
 
+    def forget(self, tp: TP) -> None:
+        """Nobody is left who could make durable what came of `tp`: it must not be committed."""
+        self._done.pop(tp, None)
+
     def silent_for(self) -> float:
         """Seconds for which the broker may not have heard of us. Beyond the session timeout our
         partitions may be somebody else's, though we have not been told.

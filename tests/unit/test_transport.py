@@ -114,6 +114,15 @@ async def test_nothing_is_committed_before_it_is_durable() -> None:
     assert consumer.commits == [{A: 20}]
 
 
+async def test_what_is_forgotten_is_not_committed() -> None:
+    consumer = Recording()
+    consumer.done(A, batch(9))
+    consumer.forget(A)
+    consumer.forget(B)
+    assert not await consumer.force_commit()
+    assert consumer.commits == []
+
+
 async def test_a_commit_that_failed_is_not_noted_as_committed() -> None:
     consumer = Recording()
     consumer.done(A, batch(9))
