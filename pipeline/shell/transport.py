@@ -15,6 +15,7 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
     Consumer._add_gap             nothing: a gap between batches is not a gap in what is done
     Consumer.ack                  only ends Faust's waiting for the element
     Consumer.force_commit         note offsets, make durable, commit, and note a commit that failed
+    Consumer.topic_partitions     from the broker's metadata, not from the leader's notes
     Consumer.on_partitions_assigned listen to the heartbeats of aiokafka's coordinator
     Consumer.on_partitions_revoked  forget what was done of a partition that is gone
 """
@@ -55,6 +56,14 @@ class BatchConsumer(driver.Consumer):
         """Everything that came of `batch` is on its way: it may be committed."""
         last = batch.last if isinstance(batch, Sifted) else batch[-1]
         self._done[tp] = last.offset + 1
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Partitions of a topic, as the broker says. Faust asks what the group's leader noted for
+        its assignment: of everybody else, and of a leader that was started again, it gets nothing.
+        """
+        consumer = self._thread._consumer
+        found = consumer.partitions_for_topic(topic) if consumer is not None else None
+        return len(found) if found else None
 
     def forget(self, tp: TP) -> None:
         """Nobody is left who could make durable what came of `tp`: it must not be committed."""

@@ -26,6 +26,7 @@ from tests.integration.harness import Pipeline
 Event = tuple[str, bytes]
 """Country and event."""
 
+CLOSED = 3  # an activity_id of OCSF
 FATES = ("correlated", "without_indicators", "rejected", "late")
 
 
@@ -34,6 +35,7 @@ class Verdict:
     """How the alerts of a run differ from the offline run's; nothing in it: they are the same."""
 
     alerts: int
+    closed: int
     missing: list[observe.AlertKey]
     extra: list[observe.AlertKey]
     double: list[observe.AlertKey]
@@ -53,6 +55,7 @@ def compare(revisions: Sequence[Alert], wanted: Sequence[observe.AlertKey]) -> V
     told, should = Counter(observe.final(revisions)), Counter(wanted)
     return Verdict(
         len(newest),
+        sum(alert.activity_id == CLOSED for alert in newest.values()),
         sorted((should - told).elements()),
         sorted(key for key in told if key not in should),
         sorted(key for key, count in told.items() if key in should and count > should[key]),

@@ -128,6 +128,7 @@ class Soak:
             "accounted": received >= len(self.pipeline.fed),
             "late": int(sum(seen.get("sightline_sightings_late_total", 0) for seen in accounts)),
             "alerts": verdict.alerts,
+            "closed": verdict.closed,
             "exact": verdict.exact,
             "missing": len(verdict.missing),
             "extra": len(verdict.extra),

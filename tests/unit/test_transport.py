@@ -169,6 +169,21 @@ def test_the_transport_is_aiokafkas_with_our_consumer() -> None:
     assert BatchTransport.Consumer is BatchConsumer
 
 
+def test_the_partitions_of_a_topic_are_known_to_every_member() -> None:
+    """Only the leader of the group has what Faust asks. Without it no source is expected, and to a
+    correlator that was just started time stands still."""
+    consumer = Recording()
+    consumer._thread = SimpleNamespace(_consumer=None)
+    assert consumer.topic_partitions("events") is None
+    coordinator = SimpleNamespace(_metadata_snapshot={})
+    known = {"events": {0, 1, 2}}
+    consumer._thread._consumer = SimpleNamespace(
+        _coordinator=coordinator, partitions_for_topic=known.get
+    )
+    assert consumer.topic_partitions("events") == 3
+    assert consumer.topic_partitions("other") is None
+
+
 async def test_a_heartbeat_is_heard_when_it_was_answered() -> None:
     consumer = Recording()
     answers = iter([True, False])
