@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench clean
+.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench soak clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ lock: setup ## Resolve the dependencies anew
 
 bench: setup ## Events a second and alert latency on a real Kafka
 	@$(BIN)/sightline bench
+
+soak: setup ## 100 SIGKILLs on a real Kafka (SOAK_KILLS, SOAK_SEED, SOAK_SECONDS)
+	@$(BIN)/python -m tests.soak
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     FROM_THE_FUTURE = "from-the-future"
     TOO_LATE = "too-late"
     EXERCISE_MISMATCH = "exercise-mismatch"
+    BUG = "bug"
+    """Not the sender's fault: a message that our own code fails on, set aside whole."""
 
 
 class Rejection(Struct, frozen=True):

@@ -208,16 +208,17 @@ class Shard:
         yield _key(self._next - 1), encoded
 
     def restore(self, records: Sequence[CheckpointRecord]) -> None:
-        """Take up the checkpoints of a predecessor, in the order in which they were written."""
-        newest = {key: n for n, (key, _) in enumerate(records)}
-        closing = records[newest[SEAL_KEY]][1] if SEAL_KEY in newest else None
+        """Take up the checkpoints of a predecessor; of a key, the last record stands."""
+        newest = dict(records)
+        closing = newest.pop(SEAL_KEY, None)
         sealed = unseal(closing) if closing is not None else None
         upto = sealed.upto if sealed is not None else 0
-        numbers: list[int] = []
-        for n, (key, segment) in enumerate(records):
-            if segment is not None and key != SEAL_KEY and newest[key] == n:
-                restore(self.correlator, segment, sealed=int(key) < upto)
-                numbers.append(int(key))
+        segments = {int(key): segment for key, segment in newest.items() if segment is not None}
+        # By their numbers, the order in which they were made: segments are made several at a time
+        # and sent one by one, and a write-ahead made after them may be sent before.
+        numbers = sorted(segments)
+        for number in numbers:
+            restore(self.correlator, segments[number], sealed=number < upto)
         self._oldest = min(numbers, default=0)
         self._next = max([upto - 1, *numbers]) + 1
         if sealed is not None:

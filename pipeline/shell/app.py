@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
 from pipeline.shell import unpack
+from pipeline.shell.in_hand import InHand
 from pipeline.shell.settings import Settings
-from pipeline.shell.transport import Batch, BatchConsumer, BatchTransport
+from pipeline.shell.sieve import Stage, sifted
+from pipeline.shell.transport import BatchConsumer, BatchTransport
 
 SESSION_TIMEOUT_S = 10.0  # a worker that was killed is missed this long
 HEARTBEAT_S = 2.0
@@ -29,8 +32,6 @@ BATCHES_WAITING = 4  # a stream element is a whole batch: a few are enough
 BUG = 70  # exit status (EX_SOFTWARE)
 
 log = logging.getLogger("sightline")
-
-Handler = Callable[[TP, Batch], Awaitable[None]]
 
 
 def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
@@ -51,6 +52,9 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
         topic_disable_leader=True,
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
+        # A stage that is started again is the same member of its group: it takes up its partitions
+        # at once, where a new one would wait until the session of the old one is over.
+        consumer_group_instance_id=f"{stage}-{folder.parent.name}",
         consumer_max_fetch_size=FETCH_BYTES,
         stream_buffer_maxsize=BATCHES_WAITING,
         stream_wait_empty=True,
@@ -76,7 +80,7 @@ class Outbox:
     def __init__(self, app: faust.App, most: int = 5_000) -> None:
         self._app = app
         self._most = most
-        self._waiting: list[Awaitable[Any]] = []
+        self._waiting: list[asyncio.Future[Any]] = []
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None
@@ -85,7 +89,7 @@ class Outbox:
         if len(self._waiting) >= self._most:
             await self.delivered()
         sent = await self._app.producer.send(topic, key, value, partition, None, None)
-        self._waiting.append(sent)
+        self._note(sent)
 
     async def send_packed(
         self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
@@ -97,33 +101,50 @@ class Outbox:
         batch = producer.create_batch()
         for key, value in messages:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+                self._note(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None)
-        self._waiting.append(await producer.send_batch(batch, topic, partition=partition))
+        self._note(await producer.send_batch(batch, topic, partition=partition))
+
+    def _note(self, sent: Awaitable[Any]) -> None:
+        self._waiting.append(asyncio.ensure_future(sent))
 
     async def delivered(self) -> None:
         """Wait until everything that was sent has arrived."""
-        waiting, self._waiting = self._waiting, []
+        # What is waited for stays in the list until it has arrived: another who asks meanwhile
+        # must not be told that nothing is on its way.
+        waiting = list(self._waiting)
         if waiting:
-            await asyncio.gather(*waiting)
+            # Not `gather`: who stops waiting must not cancel what another waits for, too.
+            arrived, _ = await asyncio.wait(waiting)
+            for one in arrived:
+                one.result()
+            self._waiting = [one for one in self._waiting if one not in arrived]
 
 
-def serve(app: faust.App, topics: Sequence[str], handle: Handler, stage: str) -> None:
-    """Let the stage's agent hand every batch to `handle`; a bug in it ends the process.
+def serve(app: faust.App, topics: Sequence[str], stage: Stage, name: str) -> InHand:
+    """Let the stage's agent hand every batch to it; a bug in it ends the process.
 
-    Faust would take a batch whose handling raised for done; so nothing is left that could.
+    Faust would take a batch whose handling raised for done; so nothing is left that could. What
+    was in hand then is noted: a batch that kills twice is sifted.
     """
+    hand = InHand(Path(app.conf.datadir))
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
+            tp, batch = event.message.tp, event.message.value
             try:
-                await handle(event.message.tp, event.message.value)
+                batch = await sifted(tp, batch, hand, stage)
+                if batch:
+                    hand.take(tp, batch)
+                await stage.handle(tp, batch)
+                hand.put_down()
             except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
-                crash(f"{stage}: a batch of {event.message.tp} failed")
+                crash(f"{name}: a batch of {tp} failed")
 
-    agent.__name__ = stage
-    app.agent(app.topic(*topics), name=stage, concurrency=1)(agent)
+    agent.__name__ = name
+    app.agent(app.topic(*topics), name=name, concurrency=1)(agent)
+    return hand
 
 
 def crash(what: str) -> None:
@@ -131,6 +152,25 @@ def crash(what: str) -> None:
     log.critical("%s\n%s", what, traceback.format_exc())
     logging.shutdown()
     os._exit(BUG)
+
+
+def before_each_produce(app: faust.App, check: Callable[[], None]) -> None:
+    """Have `check` called when a request to produce is about to be written to the wire.
+
+    What was given to the producer may lie there for as long as this process is stopped, and would
+    go out as soon as it runs again: asking when it is handed over is asking too early.
+    """
+    client = app.producer._producer.client  # noqa: SLF001 - Faust has no way in
+    if hasattr(client, "unchecked_send"):
+        return
+    client.unchecked_send = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            check()
+        return await client.unchecked_send(node_id, request, **options)
+
+    client.send = send
 
 
 def consumer_of(app: faust.App) -> BatchConsumer:
@@ -174,6 +214,7 @@ async def _run(app: faust.App, stage: str) -> int:
     if ended.done():
         log.critical("%s: %r", stage, app.crash_reason)
         return 1
+    consumer_of(app).leave_for_good()
     await app.stop()
     ended.cancel()
     return 0

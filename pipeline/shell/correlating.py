@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from pipeline import alert
@@ -17,8 +18,19 @@ from pipeline.geo import Geo
 from pipeline.rule import Rule
 from pipeline.shard import CheckpointRecord, Shard, Taken
 from pipeline.shell import metrics
-from pipeline.shell.app import SESSION_TIMEOUT_S, Outbox, consumer_of, crash, log, serve
+from pipeline.shell.app import (
+    SESSION_TIMEOUT_S,
+    Outbox,
+    before_each_produce,
+    consumer_of,
+    crash,
+    log,
+    serve,
+)
+from pipeline.shell.rehearsal import Work
+from pipeline.shell.restoring import read_to_end
 from pipeline.shell.settings import Settings
+from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
 from pipeline.sight import partition_of
 
@@ -30,6 +42,10 @@ WAITING = 16
 
 BLOCK_S = 0.02
 """How long the making of a checkpoint's segments keeps a shard from correlating, at a time."""
+
+
+class GivenUpError(Exception):
+    """The partition is not ours any more: what was being done with it is somebody else's now."""
 
 
 class Keeper:
@@ -48,21 +64,23 @@ class Keeper:
         self._checkpoints = Outbox(stage.app)
         self._posts: asyncio.Queue[tuple[Taken, TP, Batch]] = asyncio.Queue()
         self._sender = asyncio.ensure_future(self._send_all())
+        self._given_up = asyncio.Event()
 
     async def take(self, tp: TP, batch: Batch) -> Taken:
         """Correlate a batch; what it led to is sent in its turn."""
         if self._posts.qsize() >= WAITING:
-            await self._posts.join()
+            await self._all_sent()
         async with self.gate:
             taken = self.shard.take([(record.key, record.value) for record in batch])
             self._posts.put_nowait((taken, tp, batch))
         return taken
 
     async def _send_all(self) -> None:
+        failing: tuple[TP, Batch] | None = None
         try:
             while True:
                 taken, tp, batch = await self._posts.get()
-                self._stage.still_ours()
+                failing = tp, batch
                 if taken.write_ahead:
                     await self._alerts.delivered()
                     for record in taken.write_ahead:
@@ -72,6 +90,8 @@ class Keeper:
                 consumer_of(self._stage.app).done(tp, batch)
                 self._posts.task_done()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
+            if failing is not None and failing[1]:
+                self._stage.hand.take(*failing)
             crash(f"correlate: alerts of partition {self._partition} were not sent")
 
     async def _send(self, taken: Taken) -> None:
@@ -87,13 +107,13 @@ class Keeper:
     async def checkpoint(self) -> None:
         """Write a checkpoint; returns when it has arrived."""
         async with self.gate:
-            await self._posts.join()
+            await self._all_sent()
             await self._stage.publish(self._alerts, self.shard.refresh())
         segments = self.shard.checkpoint()
         more = True
         while more:
             async with self.gate:
-                await self._posts.join()
+                await self._all_sent()
                 await self._alerts.delivered()
                 started = time.perf_counter()
                 made: list[CheckpointRecord] = []
@@ -103,14 +123,30 @@ class Keeper:
                     if record is not None:
                         made.append(record)
                 metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
-            self._stage.still_ours()
             for record in made:
+                if self._given_up.is_set():
+                    raise GivenUpError
                 await self._save(*record)
         await self._checkpoints.delivered()
 
-    def close(self) -> None:
-        """The partition is somebody else's now: what was not sent is theirs to find again."""
+    async def close(self) -> None:
+        """Give the partition up: what was not sent is its next owner's to find again. What is on
+        its way arrives before this returns: the next owner must not begin between.
+        """
         self._sender.cancel()
+        self._given_up.set()
+        await self._alerts.delivered()
+        await self._checkpoints.delivered()
+
+    async def _all_sent(self) -> None:
+        """Wait for what was correlated to be sent; a `GivenUpError` if it never will be."""
+        sent = asyncio.ensure_future(self._posts.join())
+        given_up = asyncio.ensure_future(self._given_up.wait())
+        await asyncio.wait({sent, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        sent.cancel()
+        given_up.cancel()
+        if self._given_up.is_set():
+            raise GivenUpError
 
 
 class CorrelateStage:
@@ -138,20 +174,32 @@ class CorrelateStage:
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
         self._stragglers: frozenset[str] = frozenset()
-        serve(app, [self._sightings], self.handle, STAGE)
+        self._letters = Outbox(app)
+        self.hand = serve(app, [self._sightings], self, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
+        app.on_before_shutdown.connect(self._shut_down, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
-        for keeper in self._keepers.values():
-            keeper.close()
+        # At once, before anything is waited for: a commit in between would find no shard to write
+        # a checkpoint of, and go beyond the last one.
+        keepers = list(self._keepers.values())
+        for partition in self._keepers:
+            consumer_of(self.app).forget(TP(self._sightings, partition))
         self._keepers.clear()
         self._loading.clear()
+        for keeper in keepers:
+            await keeper.close()
+
+    async def _shut_down(self, sender: faust.App, **_: object) -> None:
+        # What was read after the last commit comes again; the producer is about to stop.
+        await self._revoked(sender, set())
 
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         await self._revoked(sender, assigned)
         consumer_of(self.app).before_commit = self.checkpoint
+        before_each_produce(self.app, self.still_ours)
         # In tasks of their own: a rebalance must not wait for a large state to be read.
         self._loading = {
             tp.partition: asyncio.ensure_future(self._load(tp.partition)) for tp in assigned
@@ -182,13 +230,36 @@ class CorrelateStage:
         if keeper is None:
             return  # revoked meanwhile: it is not done, and comes to whoever has it now
         started = time.perf_counter()
-        taken = await keeper.take(tp, batch)
+        try:
+            taken = await keeper.take(tp, batch)
+        except GivenUpError:
+            return
         metrics.SIGHTINGS_RECEIVED.inc(taken.sightings)
         metrics.SIGHTINGS_LATE.inc(taken.late)
         metrics.RECORDS_NOT_OURS.inc(taken.not_ours)
         for kind, count in taken.shed.items():
             metrics.INDICATORS_SHED.labels(kind).inc(count)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def rehearsal(self, tp: TP) -> Work | None:
+        """What comes of a batch, but for sending it."""
+        keeper = await self._keeper(tp.partition)
+        if keeper is None:
+            return None
+
+        def work(batch: Batch) -> None:
+            taken = keeper.shard.take([(record.key, record.value) for record in batch])
+            for episode in (*taken.episodes, *keeper.shard.refresh()):
+                alert.encode(alert.alert(episode, self._geo))
+            list(keeper.shard.checkpoint())
+
+        return work
+
+    async def set_aside(self, tp: TP, record: Any, why: str) -> None:
+        """Keep a record of sightings that a bug of ours keeps us from correlating."""
+        topic = self.settings.topic("dead-letters")
+        await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
+        await self._letters.delivered()
 
     def still_ours(self) -> None:
         """End this process if its partitions may be somebody else's by now: one that was stopped
@@ -216,6 +287,8 @@ class CorrelateStage:
         try:
             for keeper in list(self._keepers.values()):
                 await keeper.checkpoint()
+        except GivenUpError:
+            return False
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash("correlate: a checkpoint failed")
         metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
@@ -264,21 +337,3 @@ class CorrelateStage:
         metrics.OPEN_EPISODES.set(
             sum(keeper.shard.correlator.open_episodes for keeper in self._keepers.values())
         )
-
-
-async def read_to_end(broker: str, topic: str, partition: int) -> list[tuple[bytes, bytes | None]]:
-    """Every record of a partition, (key, value), from its beginning to its end as it is now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
-    await consumer.start()
-    records: list[tuple[bytes, bytes | None]] = []
-    try:
-        tp = TopicPartition(topic, partition)
-        consumer.assign([tp])
-        await consumer.seek_to_beginning(tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        while await consumer.position(tp) < end:
-            for batch in (await consumer.getmany(tp, timeout_ms=1000)).values():
-                records.extend((record.key or b"", record.value) for record in batch)
-    finally:
-        await consumer.stop()
-    return records

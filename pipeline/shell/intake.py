@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import faust
 from faust.types import TP
@@ -15,7 +17,9 @@ from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics, unpack
 from pipeline.shell.app import Outbox, consumer_of, log, serve
+from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
+from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
 from pipeline.sight import (
     PROGRESS_KEY,
@@ -61,10 +65,12 @@ class IntakeStage:
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
         self._intakes: dict[TP, Intake] = {}
+        self._told: dict[TP, int] = {}
+        """The watermark of what was sent on: progress must not get ahead of a batch in hand."""
         self._heard_at: dict[TP, float] = {}
         self._came_in: dict[TP, int] = {}
         self._lag = metrics.Partitions(metrics.LAG)
-        serve(app, sorted(self._parties), self.handle, STAGE)
+        serve(app, sorted(self._parties), self, STAGE)
         app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
 
@@ -72,6 +78,7 @@ class IntakeStage:
         consumer_of(self._app).before_commit = self.delivered
         now = time.monotonic()
         self._intakes = {tp: self._intake(tp) for tp in assigned}
+        self._told = {tp: intake.watermark for tp, intake in self._intakes.items()}
         self._heard_at = dict.fromkeys(assigned, now)
         parties = [self._parties[topic] for topic in {tp.topic for tp in assigned}]
         ours = {sensor for party in parties for sensor in self._sensors.get(party, ())}
@@ -106,17 +113,42 @@ class IntakeStage:
                     self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
                 )
         sent = 0
-        for partition, packed in intake.pack(self._partitions, batch[0].timestamp).items():
+        for partition, packed in intake.pack(
+            self._partitions, batch[0].timestamp if batch else 0
+        ).items():
             for sightings in packed:
                 sent += sum(len(group.values) for group in sightings.groups)
                 for record in records(sightings):
                     await self._outbox.send(self._sightings, None, record, partition)
         if intake.tally.correlated or intake.tally.without_indicators:
             self._heard_at[tp] = time.monotonic()
-        self._came_in[tp] = batch[-1].timestamp
+        if batch:  # it may be sifted, and nothing be left
+            self._came_in[tp] = batch[-1].timestamp
+        self._told[tp] = intake.watermark
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def rehearsal(self, tp: TP) -> Work | None:
+        """What `handle` does, but for sending."""
+        intake = self._intakes[tp]
+
+        def work(batch: Batch) -> None:
+            for record in batch:
+                for _, rejection in intake.read(record.value or b"", record.timestamp):
+                    dead_letter.encode(dead_letter.dead_letter(rejection, tp.topic, 0, 0, 0, 0))
+            for packed in intake.pack(self._partitions, 0).values():
+                for sightings in packed:
+                    list(records(sightings))
+
+        return work
+
+    async def set_aside(self, tp: TP, record: Any, why: str) -> None:
+        """Keep a message that a bug of ours keeps us from reading: it counts as one event."""
+        await keep(tp, record, why, STAGE, partial(self._outbox.send, self._dead_letters))
+        await self._outbox.delivered()
+        metrics.EVENTS_RECEIVED.inc()
+        metrics.EVENTS_REJECTED.labels(Reason.BUG).inc()
 
     @staticmethod
     def _count(intake: Intake, sent: int) -> None:
@@ -154,7 +186,7 @@ class IntakeStage:
             behind = consumer.lag(tp)
             backlog = behind != 0 and (told_at - self._came_in.get(tp, 0) > self._idle_after * 1000)
             idle = not backlog and now - self._heard_at[tp] >= self._idle_after
-            states.append(SourceState(intake.source, intake.watermark, idle, backlog))
+            states.append(SourceState(intake.source, self._told[tp], idle, backlog))
             self._note_clocks(intake)
         expected = [
             f"{topic}/{partition}"

@@ -62,6 +62,11 @@ SIGHTINGS_LATE = Counter(
 RECORDS_NOT_OURS = Counter(
     "sightline_records_not_ours", "Records on internal topics that no worker of ours wrote."
 )
+RECORDS_SET_ASIDE = Counter(
+    "sightline_records_set_aside",
+    "Records that a stage failed on twice, sent to dead letters for a bug of ours.",
+    ["stage"],
+)
 ALERTS = {
     change: Counter(f"sightline_alerts_{change}", f"Alert revisions: {change}.")
     for change in ("opened", "updated", "closed", "merged")

@@ -15,13 +15,14 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
     Consumer._add_gap             nothing: a gap between batches is not a gap in what is done
     Consumer.ack                  only ends Faust's waiting for the element
     Consumer.force_commit         note offsets, make durable, commit, and note a commit that failed
+    Consumer.topic_partitions     from the broker's metadata, not from the leader's notes
     Consumer.on_partitions_assigned listen to the heartbeats of aiokafka's coordinator
     Consumer.on_partitions_revoked  forget what was done of a partition that is gone
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -31,6 +32,14 @@ from mode.utils.futures import notify
 
 Batch = Sequence[Any]
 """aiokafka `ConsumerRecord`s of one partition, in order of offset."""
+
+
+class Sifted(list[Any]):
+    """What is left of a batch from which records were set aside; `last` was the last of it all."""
+
+    def __init__(self, records: Iterable[Any], last: Any) -> None:
+        super().__init__(records)
+        self.last = last
 
 
 class BatchConsumer(driver.Consumer):
@@ -45,7 +54,20 @@ class BatchConsumer(driver.Consumer):
 
     def done(self, tp: TP, batch: Batch) -> None:
         """Everything that came of `batch` is on its way: it may be committed."""
-        self._done[tp] = batch[-1].offset + 1
+        last = batch.last if isinstance(batch, Sifted) else batch[-1]
+        self._done[tp] = last.offset + 1
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Partitions of a topic, as the broker says. Faust asks what the group's leader noted for
+        its assignment: of everybody else, and of a leader that was started again, it gets nothing.
+        """
+        consumer = self._thread._consumer
+        found = consumer.partitions_for_topic(topic) if consumer is not None else None
+        return len(found) if found else None
+
+    def forget(self, tp: TP) -> None:
+        """Nobody is left who could make durable what came of `tp`: it must not be committed."""
+        self._done.pop(tp, None)
 
     def silent_for(self) -> float:
         """Seconds for which the broker may not have heard of us. Beyond the session timeout our
@@ -72,6 +94,14 @@ class BatchConsumer(driver.Consumer):
             return answered
 
         coordinator._do_heartbeat = heartbeat
+
+    def leave_for_good(self) -> None:
+        """Give up the partitions when stopped. Otherwise the group keeps them for the session: it
+        expects a member that has a name of its own (`group_instance_id`) back.
+        """
+        consumer = self._thread._consumer
+        if consumer is not None and consumer._coordinator is not None:
+            consumer._coordinator._group_instance_id = None
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._listen()

@@ -52,7 +52,10 @@ def configure_logging() -> None:
 
 
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
-    """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status."""
+    """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status.
+
+    1 if a stage did not end well when it was told to.
+    """
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     asyncio.run(topics.ensure(registry, settings))
     _warn_of_topics(topics.wanted(registry, settings), settings)
@@ -67,12 +70,13 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
             for keeper in keepers:
                 keeper.start()
             _say_ready(keepers, stop)
-            return _watch(keepers, stop, restart=restart)
+            status = _watch(keepers, stop, restart=restart)
         finally:
             for keeper in keepers:
                 keeper.child.ask_to_stop()
-            for keeper in keepers:
-                keeper.child.stop(grace=GRACE_S)
+            ends = [keeper.stop() for keeper in keepers]
+        # One that is told to stop before it listens ends by the signal itself.
+        return status or int(any(end not in {0, -signal.SIGTERM} for end in ends))
 
 
 def _warn_of_topics(wanted: list[topics.Wanted], settings: Settings) -> None:
@@ -120,16 +124,30 @@ class _Keeper:
         """Note that the process has ended; its exit status."""
         status = self.child.wait(GRACE_S)
         mark_process_dead(self.stage, str(self._folder))
-        if time.monotonic() - self._started > STEADY_S:
-            self._pause = FIRST_PAUSE_S
-        self.again_at = time.monotonic() + self._pause
+        pause = self._pause_after(status, time.monotonic() - self._started)
+        self.again_at = time.monotonic() + pause
         log.error(
-            "%s ended with status %d; it is started again in %.0f s",
-            self.stage,
-            status,
-            self._pause,
+            "%s ended with status %d; it is started again in %.0f s", self.stage, status, pause
         )
-        self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+        return status
+
+    def _pause_after(self, status: int, ran_s: float) -> float:
+        if status == -signal.SIGKILL:
+            # Somebody's will, or the end of memory: the stage is not at fault, and to wait longer
+            # each time helps nobody. What it leaves undone is noted, and sifted if it is poison.
+            return FIRST_PAUSE_S
+        if ran_s > STEADY_S:
+            self._pause = FIRST_PAUSE_S
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_S)
+        return pause
+
+    def stop(self) -> int:
+        """Wait for it to end, which it was asked to; its exit status, -9 if it did not in time."""
+        if not self.child.running:
+            return 0  # it ended before: that has been told
+        status = self.child.stop(grace=GRACE_S)
+        if status == -signal.SIGKILL:
+            log.error("%s did not end within %.0f s and was killed", self.stage, GRACE_S)
         return status
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from pipeline.alert import alert
@@ -25,18 +26,24 @@ class Pipeline:
     """Topics of its own under a prefix, workers of its own."""
 
     def __init__(
-        self, bootstrap: str, prefix: str, rules: Path, sensors: Path = MARX_SENSORS
+        self,
+        bootstrap: str,
+        prefix: str,
+        rules: Path,
+        sensors: Path = MARX_SENSORS,
+        **settings: str | int,
     ) -> None:
-        self.settings = Settings(
-            broker=bootstrap,
-            topic_prefix=prefix,
-            sensors=str(sensors),
-            rules=str(rules),
-            metrics_port=free_port(),
-            checkpoint_interval="500ms",
-            sightings_partitions=4,
-            events_partitions=4,
-        )
+        common: dict[str, str | int] = {
+            "broker": bootstrap,
+            "topic_prefix": prefix,
+            "sensors": str(sensors),
+            "rules": str(rules),
+            "metrics_port": free_port(),
+            "checkpoint_interval": "500ms",
+            "sightings_partitions": 4,
+            "events_partitions": 4,
+        }
+        self.settings = msgspec.convert(common | settings, Settings)
         self.registry: Registry = files.registry_of(sensors, prefix)
         self.rules: Sequence[Rule] = files.rules_of(rules)
         self.topic_of = {
@@ -49,10 +56,12 @@ class Pipeline:
     def create_topics(self) -> None:
         asyncio.run(topics.ensure(self.registry, self.settings))
 
-    def worker(self, *options: str, metrics_port: int = 0) -> Child:
-        environment = self.settings.environment()
+    def worker(
+        self, *options: str, metrics_port: int = 0, log: Path | None = None, **environment: str
+    ) -> Child:
+        environment = self.settings.environment() | environment
         environment["SIGHTLINE_METRICS_PORT"] = str(metrics_port)
-        return Child("-m", "pipeline", "worker", *options, environment=environment)
+        return Child("-m", "pipeline", "worker", *options, environment=environment, log=log)
 
     def produce(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send (topic, value) pairs, in order within a topic's partition."""

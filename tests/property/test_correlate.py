@@ -7,6 +7,7 @@ two steps: the alerts are those of the contract's definition, each with one id.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -178,7 +179,10 @@ class Worker:
         while True:
             try:
                 # So small that whole rounds of the state come and go within a case.
-                with patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])):
+                with (
+                    patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])),
+                    patch.object(shard_module, "SEGMENT_INDICATORS", self.random.choice([1, 4000])),
+                ):
                     self.live(log)
             except CrashError:
                 if self.crashes > 30:
@@ -193,6 +197,8 @@ class Worker:
         # Alerts are sent without waiting: a crash loses the end of what was not delivered.
         pending: list[Episode] = []
         checkpoint: Iterator[tuple[bytes, bytes | None]] | None = None
+        # Several segments are made at once and sent one by one: a write-ahead may go in between.
+        made: list[tuple[bytes, bytes | None]] = []
         while position < len(log) or checkpoint is not None:
             if position < len(log):
                 size = self.random.choice([1, 1, 2, 5, 40])
@@ -213,11 +219,12 @@ class Worker:
                 pending += shard.refresh()
                 checkpoint = shard.checkpoint()
             if checkpoint is not None and self.random.random() < 0.7:
-                self.deliver(pending)
-                following = next(checkpoint, None)
+                if not made:
+                    self.deliver(pending)
+                    made = list(islice(checkpoint, self.random.choice([1, 2, 3])))
                 self.step()
-                if following is not None:
-                    self.checkpoints.append(following)
+                if made:
+                    self.checkpoints.append(made.pop(0))
                 else:
                     self.committed = noted
                     checkpoint = None

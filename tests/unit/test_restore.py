@@ -106,3 +106,20 @@ def test_a_life_that_was_evicted_is_not_told_again_under_another_id() -> None:
     assert {episode.id for episode in told} <= {
         id_ for id_, change in ids.items() if change is Change.OPENED
     }
+
+
+def test_a_write_ahead_that_overtakes_the_segments_made_before_it() -> None:
+    """Segments are made several at a time and sent one by one; a write-ahead may go in between.
+    What was made before it is older, wherever it stands in the log.
+    """
+    shard = Shard([RULE], 1_000)
+    shard.take([progress(), seen("a", 10), seen("a", 11, "SK"), seen("a", 500, "AT")])
+    made = list(shard.checkpoint())
+    taken = shard.take([seen("a", 60, "DE")])
+    (opened,) = taken.episodes
+
+    again = Shard([RULE], 1_000)
+    again.restore([*taken.write_ahead, *made])
+    told = again.take([progress()]).episodes + again.take([seen("a", 9, "KE")]).episodes
+    assert {episode.id for episode in told} == {opened.id}
+    assert told[-1].countries == ("CZ", "DE", "KE", "SK")

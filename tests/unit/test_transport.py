@@ -114,6 +114,15 @@ async def test_nothing_is_committed_before_it_is_durable() -> None:
     assert consumer.commits == [{A: 20}]
 
 
+async def test_what_is_forgotten_is_not_committed() -> None:
+    consumer = Recording()
+    consumer.done(A, batch(9))
+    consumer.forget(A)
+    consumer.forget(B)
+    assert not await consumer.force_commit()
+    assert consumer.commits == []
+
+
 async def test_a_commit_that_failed_is_not_noted_as_committed() -> None:
     consumer = Recording()
     consumer.done(A, batch(9))
@@ -158,6 +167,21 @@ def test_lag_counts_what_is_not_done() -> None:
 def test_the_transport_is_aiokafkas_with_our_consumer() -> None:
     assert issubclass(BatchTransport, driver.Transport)
     assert BatchTransport.Consumer is BatchConsumer
+
+
+def test_the_partitions_of_a_topic_are_known_to_every_member() -> None:
+    """Only the leader of the group has what Faust asks. Without it no source is expected, and to a
+    correlator that was just started time stands still."""
+    consumer = Recording()
+    consumer._thread = SimpleNamespace(_consumer=None)
+    assert consumer.topic_partitions("events") is None
+    coordinator = SimpleNamespace(_metadata_snapshot={})
+    known = {"events": {0, 1, 2}}
+    consumer._thread._consumer = SimpleNamespace(
+        _coordinator=coordinator, partitions_for_topic=known.get
+    )
+    assert consumer.topic_partitions("events") == 3
+    assert consumer.topic_partitions("other") is None
 
 
 async def test_a_heartbeat_is_heard_when_it_was_answered() -> None:
