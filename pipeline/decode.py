@@ -54,12 +54,8 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 _WHITESPACE = b" \t\r\n"
 
 
-def decode(raw: bytes) -> Sequence[Event | Rejection]:
-    """Every event of one message, in order, each taken or rejected. Never raises.
-
-    A message that is not JSON at all is one rejection; so is an empty one.
-    """
-    # One event a message is the common case: try it before asking what else it may be.
+def simple(raw: bytes) -> Event | None:
+    """The event of a message that is one good event, as most are; None of any other."""
     # More opening brackets than levels allowed is the only way to be too deep, and to have more
     # values than allowed.
     if (
@@ -68,9 +64,20 @@ def decode(raw: bytes) -> Sequence[Event | Rejection]:
         and raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH
     ):
         try:
-            return (_one(raw),)
+            return _one(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # say what is wrong below, where there is time
+            pass  # `decode` says what is wrong, where there is time
+    return None
+
+
+def decode(raw: bytes) -> Sequence[Event | Rejection]:
+    """Every event of one message, in order, each taken or rejected. Never raises.
+
+    A message that is not JSON at all is one rejection; so is an empty one.
+    """
+    event = simple(raw)
+    if event is not None:
+        return (event,)
     return [part if isinstance(part, Rejection) else _event(part) for part in split(raw)]
 
 

@@ -14,8 +14,8 @@ from msgspec import Struct
 from pipeline.clock import Clock, ClockPolicy
 from pipeline.dead_letter import DeadLetter
 from pipeline.decode import Reason
+from pipeline.intake import Intake
 from pipeline.registry import Party, Registry
-from pipeline.sight import Intake
 
 
 class Held(StrEnum):

@@ -25,19 +25,11 @@ from unittest.mock import patch
 
 from pipeline import shard as shard_module
 from pipeline.episode import Change, Episode
+from pipeline.intake import Intake, Tally
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.shard import SEAL_KEY, Shard
-from pipeline.sight import (
-    PROGRESS_KEY,
-    Intake,
-    Progress,
-    SourceState,
-    Tally,
-    encode,
-    fold_lengths,
-    records,
-)
+from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
 from tests import oracle
 
 MOST_DEATHS = 25

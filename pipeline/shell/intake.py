@@ -13,6 +13,7 @@ from faust.types import TP
 
 from pipeline import dead_letter
 from pipeline.decode import Reason, Rejection
+from pipeline.intake import Intake, Tally
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics, unpack
@@ -21,16 +22,7 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
-from pipeline.sight import (
-    PROGRESS_KEY,
-    Intake,
-    Progress,
-    SourceState,
-    Tally,
-    encode,
-    fold_lengths,
-    records,
-)
+from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
 
 STAGE = "intake"
 PROGRESS_INTERVAL_S = 1.0
@@ -95,17 +87,12 @@ class IntakeStage:
         started = time.perf_counter()
         intake = self._intakes[tp]
         for record in batch:
-            resent, came_in, refused = 0, record.timestamp, None
+            resent, came_in = 0, record.timestamp
             if record.headers:
                 resent, came_in = dead_letter.resent_of(record.headers, came_in)
-                refused = unpack.refused(record.headers)
-            before = intake.tally.received
-            if refused is None:
-                rejected = intake.read(record.value or b"", came_in)
+                rejected = self._read_marked(intake, record, came_in, resent)
             else:
-                rejected = [(0, intake.refuse(Rejection(Reason.TOO_LARGE, refused, b"")))]
-            if resent:
-                metrics.EVENTS_RESENT.inc(intake.tally.received - before)
+                rejected = intake.read(record.value or b"", came_in)
             for index, rejection in rejected:
                 place = (tp.topic, tp.partition, record.offset, index)
                 letter = dead_letter.dead_letter(rejection, *place, came_in, resent)
@@ -128,6 +115,20 @@ class IntakeStage:
         consumer_of(self._app).done(tp, batch)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    @staticmethod
+    def _read_marked(
+        intake: Intake, record: Any, came_in: int, resent: int
+    ) -> Sequence[tuple[int, Rejection]]:
+        """Read a record whose headers say that it was sent in again, or was too large to unpack."""
+        refused = unpack.refused(record.headers)
+        if refused is not None:
+            return [(0, intake.refuse(Rejection(Reason.TOO_LARGE, refused, b"")))]
+        before = intake.tally.received
+        rejected = intake.read(record.value or b"", came_in)
+        if resent:
+            metrics.EVENTS_RESENT.inc(intake.tally.received - before)
+        return rejected
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What `handle` does, but for sending."""

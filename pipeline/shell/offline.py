@@ -13,9 +13,10 @@ from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
+from pipeline.intake import Intake, Tally
 from pipeline.registry import Registry
 from pipeline.rule import Rule
-from pipeline.sight import Intake, Tally, fold_lengths
+from pipeline.sight import fold_lengths
 
 BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
 

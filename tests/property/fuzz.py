@@ -26,12 +26,13 @@ from pipeline.event import MAX_VALUES, Event
 from pipeline.geo import Geo
 from pipeline.indicator import MAX_VALUE_CHARACTERS, indicators
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.shell.dead_letter_file import line_of
 from pipeline.shell.dead_letters import Filed, Place
 from pipeline.shell.printable import plain_json, printable
-from pipeline.sight import Intake, decode_sightings, records
+from pipeline.sight import decode_sightings, records
 
 CORPUS = Path(__file__).parent / "corpus"
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"

@@ -12,8 +12,8 @@ from pipeline.decode import Reason, Rejection, decode, split
 from pipeline.event import Event
 from pipeline.indicator import indicators
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.intake import Intake
 from pipeline.registry import Party
-from pipeline.sight import Intake
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = texts | st.sampled_from(

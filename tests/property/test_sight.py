@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason
 from pipeline.episode import Change
+from pipeline.intake import FUTURE_MS, Intake, Tally
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.sight import (
-    FUTURE_MS,
     RECORD_BYTES,
     Group,
-    Intake,
     Sightings,
-    Tally,
     decode_sightings,
     encode,
     fold_lengths,
@@ -108,7 +106,7 @@ def test_folding_then_correlating_is_correlating(
     correlators = [Correlator(rules, NEVER_LATE) for _ in range(partitions)]
     for batch in batches:
         for one in batch:
-            assert intakes[one.sensor].read(one.raw(), now_ms=10**6) == []
+            assert intakes[one.sensor].read(one.raw(), now_ms=10**6) == ()
         for intake in {id(intake): intake for intake in intakes.values()}.values():
             for partition, packed in intake.pack(partitions, 0).items():
                 for sightings in packed:

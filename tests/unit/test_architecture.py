@@ -25,6 +25,7 @@ WAY = (
     "slices",
     "window",
     "sight",
+    "intake",
     "watermark",
     "memory",
     "episode",

@@ -8,17 +8,15 @@ import pytest
 
 from pipeline.clock import Clock, ClockPolicy
 from pipeline.decode import Reason, Rejection
+from pipeline.intake import FUTURE_MS, Intake, Tally
 from pipeline.registry import Party
 from pipeline.sight import (
-    FUTURE_MS,
     PROGRESS_KEY,
     UNKNOWN_WATERMARK,
     Group,
-    Intake,
     Progress,
     Sightings,
     SourceState,
-    Tally,
     decode_sightings,
     encode,
     fold_lengths,
@@ -333,4 +331,8 @@ def test_a_sensors_clock_is_measured_by_the_least_delay() -> None:
     one = intake()
     read(one, hit("8.8.8.8", at("11:58")), hit("8.8.8.8", at("11:59")), hit("8.8.8.8", at("11:57")))
     read(one, hit("8.8.8.8", at("12:01"), sensor="cz-2"), raw("stranger", time=at("12:00")))
+    one.pack(1, 0)
     assert one.offsets == {"cz-1": MINUTE, "cz-2": -MINUTE}
+    read(one, hit("8.8.8.8", at("11:59:30")))
+    one.pack(1, 0)
+    assert one.offsets == {"cz-1": MINUTE / 2, "cz-2": -MINUTE}
