@@ -198,7 +198,9 @@ def test_every_file_that_is_named_is_there(path: Path) -> None:
 
 
 def test_every_test_that_a_guarantee_names_is_there() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "guarantees.md").read_text())
+    named = re.findall(
+        r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "guarantees.md").read_text()
+    )
     assert len(named) > 20
     for path, test in named:
         assert f"def {test}(" in (ROOT / path).read_text("utf-8"), f"{path}::{test}"
