@@ -25,6 +25,7 @@ class Held(StrEnum):
     CUT = "cut"
     SETTLED = "settled"
     RESENT = "resent"
+    BUG = "bug"
     TOO_LATE = "too-late"
     REJECTED = "rejected"
 
@@ -66,6 +67,9 @@ class Judge:
             return Verdict(
                 Held.RESENT, f"it was rejected again after it had been sent in {letter.resent}×"
             )
+        if letter.reason is Reason.BUG:
+            # Not even tried here: it has ended processes of ours.
+            return Verdict(Held.BUG, "it ended workers; newer ones may read it")
         sensors = self._speaking[letter.topic]
         intake = Intake(letter.topic, sensors, self._known, {}, self._lateness, self._clock)
         rejected = intake.read(letter.raw, letter.ingested)

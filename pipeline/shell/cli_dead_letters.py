@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from pipeline.decode import Reason
 from pipeline.resend import Judge
@@ -23,7 +24,7 @@ from pipeline.shell.dead_letter_file import create, letters_of, line_of
 from pipeline.shell.dead_letters import Drawer, Filed, Wanted, place_of
 from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.resending import Resender
-from pipeline.shell.settings import FailedError, WrongUseError, load, milliseconds
+from pipeline.shell.settings import FailedError, Settings, WrongUseError, load, milliseconds
 
 T = TypeVar("T")
 
@@ -97,16 +98,18 @@ def list_(
     """List letters, the newest last; each with its PARTITION/OFFSET."""
     wanted = _wanted(reason, topic, organisation, sensor, since, settled=settled)
 
+    settings = load(config)
+
     async def collect() -> tuple[Iterable[Filed], int]:
         kept: deque[Filed] = deque(maxlen=None if oldest else limit)
-        async with Drawer(load(config)) as drawer, aclosing(drawer.letters(wanted)) as letters:
+        async with Drawer(settings) as drawer, aclosing(drawer.letters(wanted)) as letters:
             async for filed in letters:
                 kept.append(filed)
                 if oldest and len(kept) == limit:
                     break
             return kept, drawer.unreadable
 
-    found, unreadable = _run(collect())
+    found, unreadable = _run(settings, collect())
     for filed in found:
         print(plain_json(line_of(filed)) if as_json else view.row(filed))
     _tell_unreadable(unreadable)
@@ -125,14 +128,16 @@ def summary(
     """Count letters by reason and topic."""
     wanted = _wanted(reason, topic, organisation, sensor, since, settled=True)
 
+    settings = load(config)
+
     async def collect() -> tuple[list[view.Pile], int]:
         found: dict[tuple[Reason, str], view.Pile] = {}
-        async with Drawer(load(config)) as drawer:
+        async with Drawer(settings) as drawer:
             async for filed in drawer.letters(wanted):
                 view.add(found, filed)
             return view.ranked(found), drawer.unreadable
 
-    found, unreadable = _run(collect())
+    found, unreadable = _run(settings, collect())
     if as_json:
         import msgspec
 
@@ -156,11 +161,13 @@ def show(
         raise WrongUseError("--raw writes bytes as a sensor sent them: not to a terminal")
     wanted = Wanted(places=frozenset({place_of(place)}))
 
+    settings = load(config)
+
     async def find() -> Filed | None:
-        async with Drawer(load(config)) as drawer, aclosing(drawer.letters(wanted)) as letters:
+        async with Drawer(settings) as drawer, aclosing(drawer.letters(wanted)) as letters:
             return await anext(letters, None)
 
-    filed = _run(find())
+    filed = _run(settings, find())
     if filed is None:
         raise FailedError(f"there is no dead letter at {place}")
     if raw:
@@ -200,7 +207,7 @@ def export(
                 file.flush() if out == "-" else file.close()
             return written, drawer.unreadable
 
-    written, unreadable = _run(write())
+    written, unreadable = _run(settings, write())
     print(f"{written} letters", file=sys.stderr)
     _tell_unreadable(unreadable)
 
@@ -245,7 +252,7 @@ def resend(
                 await resender.resend(letters, limit)
             return drawer.unreadable
 
-    unreadable = _run(send())
+    unreadable = _run(settings, send())
     for line in view.outcome_lines(resender.outcome, dry=not yes):
         print(line)
     _tell_unreadable(unreadable)
@@ -258,11 +265,17 @@ async def _of_file(path: Path, wanted: Wanted, drawer: Drawer) -> AsyncGenerator
             yield now
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
+def _run(settings: Settings, work: Coroutine[object, object, T]) -> T:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below
     try:
         return asyncio.run(work)
+    except KafkaConnectionError:
+        raise FailedError(
+            f"no Kafka answers at {settings.broker}: start one (`sightline broker`), or set "
+            "SIGHTLINE_BROKER"
+        ) from None
     except KafkaError as error:
-        raise FailedError(f"dead letters: {error!r}: does the broker run?") from None
+        raise FailedError(f"dead letters at {settings.broker}: {error!r}") from None
 
 
 def _tell_unreadable(count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.shell.topics import ensure, wanted
 
 def run(settings: Settings, *, mend: bool) -> int:
     """The exit status: 1 where a topic's configuration makes alerts wrong and was not mended."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an error is told in one line
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     checked = asyncio.run(ensure(registry, settings))
     for name, partitions in checked.partitions.items():

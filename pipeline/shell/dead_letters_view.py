@@ -22,6 +22,7 @@ _HELD = {
     Held.CUT: "too long to have been kept whole",
     Held.SETTLED: "sent in again before (--insist sends them once more)",
     Held.RESENT: "rejected again after they had been sent in (--insist sends them once more)",
+    Held.BUG: "ended workers by a bug (once it is mended, --insist)",
     Held.TOO_LATE: "too late (raise lateness, restart the workers, then --insist)",
     Held.REJECTED: "would be rejected again (mend sensors.toml, or the events with export and "
     "--from; --insist sends them all the same)",
@@ -78,15 +79,22 @@ def row(filed: Filed) -> str:
     note = f" [{', '.join(notes)}]" if notes else ""
     return printable(
         f"{filed.place!s:<10}  {when(letter.ingested)}  {letter.reason:<17}  {letter.topic}  "
-        f"{cut(sensor_of(letter.raw) or '-', 40)}  {cut(letter.detail, _DETAIL)}{note}"
+        f"{cut(sensor_of(letter.raw) or '-', 40)}  {cut(_last_line(letter.detail), _DETAIL)}{note}"
     )
+
+
+def _last_line(detail: str) -> str:
+    """Of a traceback, what was raised."""
+    return detail.rstrip().rpartition("\n")[2]
 
 
 def letter_lines(filed: Filed) -> Iterator[str]:
     """All of one letter, its bytes readable."""
     letter = filed.letter
     yield f"letter    {filed.place}"
-    yield f"reason    {letter.reason}: {printable(letter.detail)}"
+    first, *more = letter.detail.rstrip().split("\n")
+    yield f"reason    {letter.reason}: {printable(first)}"
+    yield from (f"          {printable(line)}" for line in more)
     yield printable(
         f"from      {letter.topic}, partition {letter.partition}, offset {letter.offset}, "
         f"event {letter.index} of the message"

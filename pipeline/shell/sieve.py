@@ -57,8 +57,9 @@ Send = Callable[[bytes, bytes], Awaitable[None]]
 async def keep(tp: TP, record: Any, why: str, stage: str, send: Send) -> None:
     """Send a record to dead letters, for a bug of ours."""
     rejection = Rejection(Reason.BUG, why, record.value or b"")
+    resent, came_in = dead_letter.resent_of(record.headers or (), record.timestamp)
     letter = dead_letter.dead_letter(
-        rejection, tp.topic, tp.partition, record.offset, 0, record.timestamp
+        rejection, tp.topic, tp.partition, record.offset, 0, came_in, resent
     )
-    await send(f"{tp.topic}/{tp.partition}/{record.offset}/0".encode(), dead_letter.encode(letter))
+    await send(letter.key.encode(), dead_letter.encode(letter))
     metrics.RECORDS_SET_ASIDE.labels(stage).inc()

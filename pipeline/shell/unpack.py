@@ -12,6 +12,7 @@ in `aiokafka.consumer.fetcher`, which is what every consumer reads fetched bytes
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
@@ -39,7 +40,17 @@ _CODEC = 0b111
 _XERIAL = b"\x82SNAPPY\x00"
 _FIRST_TRY = 2 << 20
 
-_room = bytearray(_FIRST_TRY)
+
+class _Room(threading.local):
+    """Where lz4 and zstd unpack to. Each thread's own: they let the interpreter go meanwhile, and
+    a process may have consumers in several threads.
+    """
+
+    def __init__(self) -> None:
+        self.first = bytearray(_FIRST_TRY)
+
+
+_room = _Room()
 
 
 class _TooLargeError(Exception):
@@ -152,7 +163,7 @@ def _xerial_blocks(packed: bytes) -> Iterator[bytes]:
 def _into(unpack_into: Callable[[bytes, bytearray], int]) -> Callable[[bytes, int], bytes]:
     def unpack(packed: bytes, most: int) -> bytes:
         try:
-            return bytes(memoryview(_room)[: unpack_into(packed, _room)])
+            return bytes(memoryview(_room.first)[: unpack_into(packed, _room.first)])
         except cramjam.DecompressionError:
             room = bytearray(most)  # rare: larger than producers make them
             return bytes(memoryview(room)[: unpack_into(packed, room)])

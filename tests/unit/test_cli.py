@@ -115,6 +115,10 @@ def test_correlate_says_the_same_again(folder: Path) -> None:
         (("worker", "--stage", "campaign"), 2, "no campaign stage"),
         (("check", "absent.yml"), 2, "absent.yml"),
         (("nothing",), 2, "nothing"),
+        (("dead-letters", "resend"), 2, "which letters?"),
+        (("dead-letters", "show", "7"), 2, "PARTITION/OFFSET"),
+        (("dead-letters", "list", "--since", "yesterday"), 2, "--since is 'yesterday'"),
+        (("dead-letters", "list", "--reason", "bad"), 2, "not-json"),
     ],
 )
 def test_wrong_use(folder: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
@@ -124,12 +128,13 @@ def test_wrong_use(folder: Path, arguments: tuple[str, ...], status: int, says: 
     assert "Traceback" not in done.stderr
 
 
-def test_no_broker_is_one_line(folder: Path) -> None:
+@pytest.mark.parametrize("command", ["topics", "dead-letters list", "dead-letters show 0/1"])
+def test_no_broker_is_one_line(folder: Path, command: str) -> None:
     (folder / "s.toml").write_text('broker = "127.0.0.1:1"\nsensors = "sensors.toml"\n')
-    done = sightline("topics", "--config", "s.toml", cwd=folder)
+    done = sightline(*command.split(), "--config", "s.toml", cwd=folder)
     assert done.returncode == 1
-    assert "no Kafka answers at 127.0.0.1:1" in done.stderr
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "no Kafka answers at 127.0.0.1:1" in line
 
 
 def test_check_names_the_line(folder: Path) -> None:

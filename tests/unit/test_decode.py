@@ -218,6 +218,7 @@ def test_the_reasons_are_the_contract_s_and_one_for_our_own_bugs() -> None:
         "from-the-future",
         "too-late",
         "exercise-mismatch",
+        "bug",  # ours, beside the contract's: what ended two workers
     ]
 
 

@@ -65,6 +65,7 @@ def judge() -> Judge:
         ({"truncated": True}, Held.CUT, "first"),
         ({"resent": 2}, Held.RESENT, "2×"),
         ({"reason": Reason.TOO_LATE, "detail": "9 s behind"}, Held.TOO_LATE, "9 s behind"),
+        ({"reason": Reason.BUG, "detail": "Traceback"}, Held.BUG, "ended workers"),
         ({"raw": event("b-1")}, Held.REJECTED, "foreign-sensor"),
         ({"raw": event("c-1")}, Held.REJECTED, "unknown-sensor"),
         ({"raw": b"{"}, Held.REJECTED, "not-json"),

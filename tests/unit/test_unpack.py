@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_no_more_is_unpacked_than_may_be(codec: int) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 8_000_000 + 2 * len(bomb)
+
+
+def test_threads_do_not_unpack_into_one_another_s_room() -> None:
+    batches = [batch(codec, [bytes([n]) * 1_500_000]) for n in range(8) for codec in (3, 4)]
+    expected = [read(raw) for raw in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            assert [read(raw) for raw in pool.map(bounded, batches)] == expected
 
 
 def test_many_members_of_gzip_are_bounded_together() -> None:
