@@ -21,6 +21,12 @@ from pipeline.shell.transport import Batch, Sifted
 
 DEATHS = 2
 """After so many deaths with a batch in hand it is sifted."""
+MOST = 10
+"""With more of one batch than these it is our code that is broken, not the records."""
+
+
+class TooManyError(Exception):
+    """So many records of one batch fail that none may be set aside: the process must end."""
 
 
 class Stage(Protocol):
@@ -44,11 +50,16 @@ async def sifted(tp: TP, batch: Batch, hand: InHand, stage: Stage) -> Batch:
     if work is None:
         return batch
     left: Sequence[Any] = batch
+    poison: list[tuple[Any, str]] = []
     while (found := await first_poison(left, work)) is not None:
         at, why = found
-        await stage.set_aside(tp, left[at], why)
+        poison.append((left[at], why))
+        if len(poison) > MOST:
+            raise TooManyError(f"more than {MOST} records of {tp} fail, the last with: {why}")
         left = [*left[:at], *left[at + 1 :]]
-    return batch if len(left) == len(batch) else Sifted(left, batch[-1])
+    for record, why in poison:
+        await stage.set_aside(tp, record, why)
+    return Sifted(left, batch[-1]) if poison else batch
 
 
 Send = Callable[[bytes, bytes], Awaitable[None]]

@@ -15,7 +15,7 @@ from faust.types import TP
 from pipeline.shell import rehearsal
 from pipeline.shell.in_hand import InHand
 from pipeline.shell.rehearsal import Work, first_poison, killed_by
-from pipeline.shell.sieve import sifted
+from pipeline.shell.sieve import TooManyError, sifted
 from pipeline.shell.transport import BatchConsumer, Sifted
 
 TP0 = TP("events", 0)
@@ -116,3 +116,21 @@ async def test_a_batch_without_fault_is_left_as_it_is(tmp_path: Path) -> None:
     die(tmp_path)
     clean = batch(14, 20)
     assert await sifted(TP0, clean, InHand(tmp_path), Stage()) is clean
+
+
+async def test_where_everything_fails_nothing_is_set_aside(tmp_path: Path) -> None:
+    """It is the code then: a batch of good records must not be emptied into dead letters."""
+
+    class Broken(Stage):
+        async def rehearsal(self, tp: TP) -> Work | None:
+            def work(records: Sequence[Any]) -> None:
+                raise ZeroDivisionError if records else AssertionError
+
+            return work
+
+    die(tmp_path)
+    die(tmp_path)
+    stage = Broken()
+    with pytest.raises(TooManyError, match="more than 10 records"):
+        await sifted(TP0, batch(0, 20), InHand(tmp_path), stage)
+    assert stage.aside == []
