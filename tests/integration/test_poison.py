@@ -75,7 +75,7 @@ def test_a_poison_record_is_set_aside_and_the_rest_goes_on(broker: Broker, tmp_p
     topic = pipeline.settings.topic("dead-letters")
     letters = {
         letter.offset if letter.topic.endswith("sightings") else letter.raw: letter
-        for letter in asyncio.run(read_letters(pipeline.settings.broker, topic))
+        for letter in asyncio.run(read_letters(pipeline.settings, topic))
         if letter.reason == "bug"
     }
     one, two = (letters.pop(poison(n)[1]) for n in (1, 2))
@@ -98,4 +98,4 @@ def test_a_poison_record_is_set_aside_and_the_rest_goes_on(broker: Broker, tmp_p
 
 
 async def read_letters(broker: str, topic: str) -> list[dead_letter.DeadLetter]:
-    return [dead_letter.decode(value) async for value in observe.read_topic(broker, topic)]
+    return [dead_letter.decode(value) async for value in observe.read_topic(settings, topic)]
