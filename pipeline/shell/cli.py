@@ -55,11 +55,14 @@ def broker(
         Path | None, typer.Option("--dir", help="Where it keeps its data; else forgets it.")
     ] = None,
     port: Annotated[int, typer.Option(help="Loopback port; 0 for any that is free.")] = 9092,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="TLS, logins and access control; DIR/admin is its key.")
+    ] = False,
 ) -> None:
     """Run a real single-node Apache Kafka in the foreground."""
     from pipeline.shell.broker import run
 
-    raise typer.Exit(run(directory, port))
+    raise typer.Exit(run(directory, port, secure=secure))
 
 
 @cli.command()
