@@ -16,6 +16,7 @@ from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.cli_dead_letters import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
+from pipeline.shell.access_cli import principal_cli, sensor_cli
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
 
@@ -28,6 +29,8 @@ cli = typer.Typer(
 )
 
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(sensor_cli, name="sensor")
+cli.add_typer(principal_cli, name="principal")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
