@@ -121,6 +121,7 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     return {
         *_readings(principal, settings, "alerts", "campaigns", "dead-letters"),
         Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),  # the mark that it was sent in
     }
 
 

@@ -97,9 +97,12 @@ class Writer:
     def write(self, topic: str, value: bytes = b"x") -> str:
         """`ok`, or the name of the error that the broker answered with."""
         answers: list[KafkaError | None] = []
-        self._producer.produce(
-            topic, value, key=b"k", on_delivery=lambda error, _: answers.append(error)
-        )
+        try:
+            self._producer.produce(
+                topic, value, key=b"k", on_delivery=lambda error, _: answers.append(error)
+            )
+        except KafkaException as refusal:  # librdkafka has heard of it before
+            return str(refusal.args[0].name())
         assert self._producer.flush(WITHIN) == 0
         (error,) = answers
         return OK if error is None else error.name()

@@ -35,6 +35,7 @@ from pipeline.shell.kafka_install import missing_for_kafka
 from pipeline.shell.processes import Child, ChildFailed
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import Settings
+from tests.integration.rules import THREE_COUNTRIES
 from tests.integration.secured import (
     OK,
     PREFIX,
@@ -50,7 +51,6 @@ from tests.integration.secured import (
     seen,
 )
 from tests.integration.test_bad_input import event
-from tests.integration.test_pipeline import RULES
 
 pytestmark = pytest.mark.kafka
 
@@ -76,7 +76,10 @@ ROLES = {  # what each may read, what each may write: all else is refused
         {*EVENTS.values(), *named("sightings", "checkpoints")},
         named("sightings", "checkpoints", "alerts", "dead-letters"),
     ),
-    "operator": (named("alerts", "campaigns", "dead-letters"), {*EVENTS.values()}),
+    "operator": (
+        named("alerts", "campaigns", "dead-letters"),
+        {*EVENTS.values(), *named("dead-letters")},
+    ),
     "reader": (named("alerts", "campaigns"), set()),
     "partner": (named("campaigns"), set()),
 }
@@ -308,7 +311,7 @@ class TestSecurity:
         for role in ("intake", "correlate", "reader", "operator"):
             kafka.sightline("principal", "add", role, "one")
         rules = tmp_path / "rules.yml"
-        rules.write_text(RULES)
+        rules.write_text(THREE_COUNTRIES)
 
         def worker(stage: str) -> Child:
             settings = replace(
@@ -344,6 +347,13 @@ class TestSecurity:
             ("foreign-sensor", as_other),
             ("unknown-sensor", as_revoked),
         }
+        # It is let in again, and the operator sends in again what was rejected of it.
+        kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "liar", "--renew")
+        operator = str(kafka.folder / "handover" / "p.operator-one" / "sightline.toml")
+        resend = ("dead-letters", "resend", "--reason", "unknown-sensor", "--insist", "--yes")
+        kafka.sightline(*resend, "--config", operator)
+        again = asyncio.run(events_of(kafka.admin(), topics["br-uni"]))
+        assert again.count(as_revoked) == 2
 
     def test_no_password_is_shown_logged_or_readable_by_others(self, kafka: Secured) -> None:
         handed = [kafka.directory / "admin", *(kafka.folder / "handover").iterdir()]
@@ -405,6 +415,10 @@ def answered(connection: socket.socket) -> bool:
         return connection.recv(64)[:1] == b"\x00"
     except OSError:
         return False
+
+
+async def events_of(settings: Settings, topic: str) -> list[bytes]:
+    return [value async for value in observe.read_topic(settings, topic)]
 
 
 async def letters_of(settings: Settings) -> list[dead_letter.DeadLetter]:

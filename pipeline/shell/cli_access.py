@@ -13,6 +13,7 @@ from pipeline.registry import topic_name
 from pipeline.shell import files, registry_file
 from pipeline.shell.access import NOBODY, Principal, Role, State, check_name, grants, principal_of
 from pipeline.shell.handover import new_password, write_handover
+from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def revoke_sensor(
     if not known and user not in principals.states():
         raise WrongUseError(f"there is no sensor {sensor!r}, neither in {path} nor on the broker")
     principals.expel(user)
-    print(f"revoked  {sensor}: the broker refuses it from now on, also where it is connected")
+    _say_revoked(sensor)
     if known:
         text = registry_file.read(path)
         change = registry_file.without_sensor(text, sensor, str(path), settings.topic_prefix)
@@ -156,7 +157,7 @@ def revoke_principal(
     if user not in principals.states():
         raise WrongUseError(f"there is no {role} {name!r} at {settings.broker}")
     principals.expel(user)
-    print(f"revoked  {user}: the broker refuses it from now on, also where it is connected")
+    _say_revoked(user)
 
 
 def _admit(
@@ -202,6 +203,10 @@ def _say_handover(folder: Path) -> None:
     print("         Kafka client (SASL_SSL, SCRAM-SHA-512), the password, the broker's authority")
 
 
+def _say_revoked(who: str) -> None:
+    print(f"revoked  {printable(who)}: the broker refuses it from now on, also if it is connected")
+
+
 def _is_out(state: State) -> bool:
     return state.denied and not state.credential and not state.allowed and not state.strange
 
@@ -227,6 +232,5 @@ def _word(state: State, principal: Principal, settings: Settings, topic: str = "
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
-        print(
-            "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        print(printable("  ".join(cells).rstrip()))
