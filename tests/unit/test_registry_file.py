@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.registry import Party, Registry, read_registry
@@ -148,6 +148,7 @@ def test_what_is_not_understood_is_left_alone() -> None:
         added("[[", "a", "AT")
 
 
+@settings(deadline=None)
 @given(st.data(), st.lists(st.sampled_from(["ab", "cd", "ef"]), min_size=1, max_size=8))
 def test_any_way_there_and_back(data: st.DataObject, organisations: list[str]) -> None:
     """Whatever is added and taken away, the file says what is left, and comments stay."""
