@@ -1,7 +1,7 @@
 """Organisations, their sensors, the parties these make, and the topics parties speak on.
 
 Pure: the text of `sensors.toml` in, a registry or everything that is wrong with it out. tomllib
-knows no line numbers past the syntax, so `_lines` finds them again in the text.
+knows no line numbers past the syntax, so `lines_of` finds them again in the text.
 """
 
 import re
@@ -105,7 +105,7 @@ def read_registry(
         return None, [Problem(where, None, "not TOML: nested too deep")]
     except ValueError as error:  # TOMLDecodeError, or a number past Python's limits
         return None, [_syntax_problem(text, where, str(error))]
-    reading = _Reading(where, prefix, _lines(text))
+    reading = _Reading(where, prefix, lines_of(text))
     organisations = reading.document(document)
     if reading.problems:
         return None, in_order(reading.problems)
@@ -122,7 +122,7 @@ def _syntax_problem(text: str, where: str, message: str) -> Problem:
 
 # A place is (organisation, sensor, key): the indices of the tables it is in, counted from 0, or
 # OUTSIDE where it is in none; key "" is the table's own header.
-_Place = tuple[int, int, str]
+Place = tuple[int, int, str]
 
 _BLANKED: Final = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}'  # multi-line strings, which may hold what looks like a header
@@ -136,7 +136,7 @@ _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*")
 _KEY: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')\s*[.=]""")
 
 
-def _lines(text: str) -> dict[_Place, int]:
+def lines_of(text: str) -> dict[Place, int]:
     """The line, from 1, of every table header and key of a text that is known to be TOML."""
 
     def blank(match: re.Match[str]) -> str:
@@ -144,7 +144,7 @@ def _lines(text: str) -> dict[_Place, int]:
         multi = token.startswith(('"""', "'''"))
         return "\n" * token.count("\n") if multi else "" if token[0] == "#" else token
 
-    lines: dict[_Place, int] = {}
+    lines: dict[Place, int] = {}
     table: tuple[int, int] | None = (OUTSIDE, OUTSIDE)
     organisation = sensor = OUTSIDE
     for number, line in enumerate(_BLANKED.sub(blank, text).split("\n"), 1):
@@ -174,22 +174,22 @@ def _lines(text: str) -> dict[_Place, int]:
 class _Reading:
     """One registry being read: what is wrong with it so far, and which ids are taken where."""
 
-    def __init__(self, where: str, prefix: str, lines: dict[_Place, int]) -> None:
+    def __init__(self, where: str, prefix: str, lines: dict[Place, int]) -> None:
         self.where = where
         self.prefix = prefix
         self.lines = lines
         self.problems: list[Problem] = []
         self.taken: dict[tuple[str, str], int | None] = {}
 
-    def line(self, place: _Place) -> int | None:
+    def line(self, place: Place) -> int | None:
         organisation, sensor, _ = place
-        nearest: list[_Place] = [place, (organisation, sensor, "")]
+        nearest: list[Place] = [place, (organisation, sensor, "")]
         if sensor != OUTSIDE:  # written in line: sensor = [{ id = "…" }]
             nearest.append((organisation, OUTSIDE, "sensor"))
         nearest += [(organisation, OUTSIDE, ""), (OUTSIDE, OUTSIDE, "organisation")]
         return next((self.lines[near] for near in nearest if near in self.lines), None)
 
-    def wrong(self, place: _Place, message: str) -> None:
+    def wrong(self, place: Place, message: str) -> None:
         self.problems.append(Problem(self.where, self.line(place), message))
 
     def document(self, document: dict[str, Any]) -> tuple[Organisation, ...]:
@@ -248,7 +248,7 @@ class _Reading:
                 hint = did_you_mean(key, known) or f"; there are {', '.join(known)}"
                 self.wrong((*at, key), f"unknown key {quoted(key)}{hint}")
 
-    def tables(self, place: _Place, table: dict[str, Any], header: str) -> list[dict[str, Any]]:
+    def tables(self, place: Place, table: dict[str, Any], header: str) -> list[dict[str, Any]]:
         found = table.get(place[2], [])
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             self.wrong(place, f"{place[2]} must be written as tables, each under {header}")

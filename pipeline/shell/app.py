@@ -19,6 +19,7 @@ from faust.types import TP
 
 from pipeline.shell import unpack
 from pipeline.shell.in_hand import InHand
+from pipeline.shell.security import for_faust
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import Stage, sifted
 from pipeline.shell.transport import BatchConsumer, BatchTransport
@@ -43,6 +44,7 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
     app = faust.App(
         settings.topic(f"sightline-{stage}"),
         broker=";".join(f"kafka://{server}" for server in settings.broker.split(",")),
+        broker_credentials=for_faust(settings),
         datadir=folder,
         key_serializer="raw",
         value_serializer="raw",

@@ -24,6 +24,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from pipeline.shell import broker_security
 from pipeline.shell.kafka_install import (
     INSTALL_HINT,
     BrokerFailed,
@@ -34,6 +35,8 @@ from pipeline.shell.kafka_install import (
     missing_for_kafka,
 )
 from pipeline.shell.processes import exit_with_parent, until
+from pipeline.shell.security import for_librdkafka
+from pipeline.shell.settings import Settings, WrongUseError
 
 __all__ = ["INSTALL_HINT", "BrokerFailed", "KafkaBroker", "missing_for_kafka", "run"]
 
@@ -54,9 +57,9 @@ kill -KILL "$1"
 """
 
 
-def _ports(port: int) -> tuple[int, int]:
-    """The port for clients, a free one for 0, and a free one for the controller."""
-    with socket.socket() as clients, socket.socket() as controller:
+def _ports(port: int) -> tuple[int, int, int]:
+    """The port for clients, a free one for 0, and two free ones for the broker's own traffic."""
+    with socket.socket() as clients, socket.socket() as controller, socket.socket() as internal:
         clients.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             clients.bind((HOST, port))
@@ -66,15 +69,20 @@ def _ports(port: int) -> tuple[int, int]:
                 f"port {port} of {HOST} cannot be had: {why}; choose another, or 0 for a free one"
             ) from None
         controller.bind((HOST, 0))
-        return clients.getsockname()[1], controller.getsockname()[1]
+        internal.bind((HOST, 0))
+        ports = [each.getsockname()[1] for each in (clients, controller, internal)]
+        return ports[0], ports[1], ports[2]
 
 
 class KafkaBroker:
     """One Kafka on one directory and port: `prepare`, `start`, `serve`, and always `stop`."""
 
-    def __init__(self, directory: Path, port: int, *, temporary: bool = False) -> None:
+    def __init__(
+        self, directory: Path, port: int, *, temporary: bool = False, secure: bool = False
+    ) -> None:
         self.directory = directory.resolve()
         self.port = port
+        self.secure = secure
         self.stopping: SimpleQueue[bool] = SimpleQueue()
         """Put True to have `serve` return. (The end of the JVM puts False.)"""
         self._log = self.directory / "kafka.log"
@@ -92,25 +100,37 @@ class KafkaBroker:
             raise BrokerFailed(f"Kafka needs {' and '.join(missing)}. {hint}")
         self.directory.mkdir(parents=True, exist_ok=True)
         self._take_lock()
-        self.port, controller = _ports(self.port)
+        # StorageTool writes meta.properties last: where it stands, formatting was completed.
+        meta = self.directory / "data" / "meta.properties"
+        broker_security.refuse_a_change(
+            self.directory, secure=self.secure, formatted=meta.is_file()
+        )
+        self.port, controller, internal = _ports(self.port)
         java = find_java()
         assert java is not None
         log4j = f"-Dlog4j2.configurationFile={deployed('log4j2.xml')}"
         self._command = [java, *_JVM, log4j, "-cp", f"{fetch_jars()}/*"]
+        listeners = (
+            f"listeners=PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}\n"
+            f"advertised.listeners=PLAINTEXT://{HOST}:{self.port}\n"
+        )
+        if self.secure:
+            broker_security.prepare(self.directory, HOST, self.port)
+            listeners = broker_security.properties(HOST, self.port, internal, controller)
         # A static quorum of one: its address stands here only, so each start takes a free port.
         (self.directory / "server.properties").write_text(
             f"{deployed('server.properties').read_text('utf-8')}\n"
-            f"listeners=PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}\n"
-            f"advertised.listeners=PLAINTEXT://{HOST}:{self.port}\n"
+            f"{listeners}"
             f"controller.quorum.voters=1@{HOST}:{controller}\n",
             "utf-8",
         )
-        # StorageTool writes meta.properties last: where it stands, formatting was completed.
-        meta = self.directory / "data" / "meta.properties"
         if not meta.is_file():
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
             tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster]
+            if self.secure:
+                tool.append(f"@{broker_security.format_arguments(self.directory)}")
             call([*self._command, *tool, "-c", "server.properties"], self.directory)
+            broker_security.forget_arguments(self.directory)
         found = re.search(r"^cluster\.id=(\S+)", meta.read_text("utf-8"), re.MULTILINE)
         self._cluster = found[1] if found else ""
 
@@ -200,11 +220,16 @@ class KafkaBroker:
 
         try:  # first, since librdkafka would complain on stderr
             socket.create_connection((HOST, self.port), timeout=1.0).close()
-            client = AdminClient({"bootstrap.servers": f"{HOST}:{self.port}", "log_level": 0})
+            client = AdminClient(for_librdkafka(self._settings()))
             answer = client.list_topics(timeout=1.0)
         except (OSError, KafkaException):
             return False
         return bool(answer.brokers) and answer.cluster_id == self._cluster
+
+    def _settings(self) -> Settings:
+        if self.secure:
+            return broker_security.admin_settings(self.directory)
+        return Settings(broker=f"{HOST}:{self.port}")
 
     def _why(self) -> str:
         """Why the JVM ended, in one line: the first exception in what it logged lately."""
@@ -221,11 +246,13 @@ class KafkaBroker:
         return f"Kafka ended with {how}: {last}{where}"
 
 
-def run(directory: Path | None, port: int) -> int:
+def run(directory: Path | None, port: int, *, secure: bool = False) -> int:
     """Run Kafka until SIGINT or SIGTERM; `ready HOST:PORT` on stdout says that it can be used.
 
     Without a directory it keeps nothing. Port 0 takes a free one. Returns the exit status.
     """
+    if secure and directory is None:
+        raise WrongUseError("--secure needs --dir: the admin's password is kept there")
     exit_with_parent()
     # While it prepares, a signal interrupts; once there is a JVM, it is a word to `serve`.
     before = {
@@ -236,6 +263,7 @@ def run(directory: Path | None, port: int) -> int:
         directory or Path(tempfile.mkdtemp(prefix="sightline-kafka-")),
         port,
         temporary=directory is None,
+        secure=secure,
     )
     try:
         broker.prepare()
@@ -259,8 +287,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.shell.broker")
     parser.add_argument("--dir", type=Path, help="keeps the data; default: keep nothing")
     parser.add_argument("--port", type=int, default=PORT, help="0: a free one")
+    parser.add_argument("--secure", action="store_true", help="TLS, logins, access control")
     arguments = parser.parse_args()
-    return run(arguments.dir, arguments.port)
+    return run(arguments.dir, arguments.port, secure=arguments.secure)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import typer
 from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
+from pipeline.shell.cli_access import principal_cli, sensor_cli
 from pipeline.shell.cli_dead_letters import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -28,6 +29,8 @@ cli = typer.Typer(
 )
 
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(sensor_cli, name="sensor")
+cli.add_typer(principal_cli, name="principal")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -55,11 +58,14 @@ def broker(
         Path | None, typer.Option("--dir", help="Where it keeps its data; else forgets it.")
     ] = None,
     port: Annotated[int, typer.Option(help="Loopback port; 0 for any that is free.")] = 9092,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="TLS, logins and access control; DIR/admin is its key.")
+    ] = False,
 ) -> None:
     """Run a real single-node Apache Kafka in the foreground."""
     from pipeline.shell.broker import run
 
-    raise typer.Exit(run(directory, port))
+    raise typer.Exit(run(directory, port, secure=secure))
 
 
 @cli.command()

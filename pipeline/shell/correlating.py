@@ -210,7 +210,7 @@ class CorrelateStage:
         share = max(settings.live_indicators_max // self._sightings_partitions, 1)
         shard = Shard(self._rules, settings.lateness_ms, settings.straggler_after_ms, share)
         topic = self.settings.topic("checkpoints")
-        records = await read_to_end(self.settings.broker, topic, partition)
+        records = await read_to_end(self.settings, topic, partition)
         shard.restore(records)
         log.info("partition %d: %d checkpoint records", partition, len(records))
         return Keeper(self, partition, shard)

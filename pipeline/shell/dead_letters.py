@@ -17,6 +17,7 @@ from msgspec import Struct
 from pipeline.dead_letter import DeadLetter, decode, sensor_of
 from pipeline.decode import Reason
 from pipeline.shell.observe import ends_of
+from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
 
 NAME = "dead-letters"
@@ -94,9 +95,7 @@ class Drawer:
         """Records that no worker of ours wrote."""
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker, enable_auto_commit=False
-        )
+        self._consumer = AIOKafkaConsumer(**for_aiokafka(self._settings), enable_auto_commit=False)
         try:
             await self._consumer.start()
             await self._look_through()

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.alert import Alert
 from pipeline.registry import Registry
+from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
 
 decode_alert = msgspec.json.Decoder(Alert).decode
@@ -50,9 +51,9 @@ def final(revisions: Iterable[Alert]) -> list[AlertKey]:
     return sorted(key(a) for a in newest.values() if a.unmapped.merged_into is msgspec.UNSET)
 
 
-async def read_topic(broker: str, topic: str) -> AsyncIterator[bytes]:
+async def read_topic(settings: Settings, topic: str) -> AsyncIterator[bytes]:
     """The values of a topic from its beginning to its end as it is now."""
-    async with _consumer(broker) as consumer:
+    async with _consumer(settings) as consumer:
         ends = await ends_of(consumer, [topic])
         consumer.assign(list(ends))
         await consumer.seek_to_beginning(*ends)
@@ -66,7 +67,7 @@ async def read_topic(broker: str, topic: str) -> AsyncIterator[bytes]:
 async def alerts(settings: Settings) -> list[Alert]:
     """Every revision on the alerts topic."""
     topic = settings.topic("alerts")
-    return [decode_alert(value) async for value in read_topic(settings.broker, topic)]
+    return [decode_alert(value) async for value in read_topic(settings, topic)]
 
 
 async def wait_until_caught_up(
@@ -80,10 +81,10 @@ async def wait_until_caught_up(
     deadline = time.monotonic() + within
     events = list(registry.topics(settings.topic_prefix))
     sightings = [settings.topic("sightings")]
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    admin = AIOKafkaAdminClient(**for_aiokafka(settings))
     await admin.start()
     try:
-        async with _consumer(settings.broker) as consumer:
+        async with _consumer(settings) as consumer:
             for stage, topics in (("intake", events), ("correlate", sightings)):
                 group = settings.topic(f"sightline-{stage}")
                 ends = await ends_of(consumer, topics)
@@ -123,8 +124,8 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     return set(found)
 
 
-def _consumer(broker: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
+def _consumer(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
 
 
 def metrics(port: int, host: str = "127.0.0.1") -> dict[str, float]:

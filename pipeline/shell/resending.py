@@ -12,6 +12,7 @@ from pipeline.dead_letter import DeadLetter, headers_of
 from pipeline.decode import MAX_MESSAGE_BYTES
 from pipeline.resend import ALWAYS_HELD, Held, Judge
 from pipeline.shell.dead_letters import NAME, Filed
+from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import Settings
 
 # What is on its way before its arrival is waited for.
@@ -87,7 +88,7 @@ class Resender:
 
     async def _send(self, letters: Iterable[Filed]) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.broker,
+            **for_aiokafka(self._settings),
             acks="all",
             linger_ms=5,
             max_request_size=MAX_MESSAGE_BYTES + 64 * 1024,

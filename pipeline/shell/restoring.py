@@ -5,11 +5,13 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.shard import CheckpointRecord
+from pipeline.shell.security import for_aiokafka
+from pipeline.shell.settings import Settings
 
 
-async def read_to_end(broker: str, topic: str, partition: int) -> list[CheckpointRecord]:
+async def read_to_end(settings: Settings, topic: str, partition: int) -> list[CheckpointRecord]:
     """The newest record of each key of a partition, in order, to its end as it is now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
     await consumer.start()
     # Of a key only the newest record is kept, as if the broker had compacted the topic just now.
     records: dict[bytes, bytes] = {}

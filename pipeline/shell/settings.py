@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +20,7 @@ _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
 )
+_BESIDE = ("ssl_ca_file", "sasl_password_file")  # these travel in one folder with their settings
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -39,6 +40,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     broker: str = "127.0.0.1:9092"
     """Kafka's bootstrap servers, `host:port[,…]`."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    """How clients reach the broker; SASL is SCRAM-SHA-512."""
+    ssl_ca_file: str = ""
+    """PEM of the authorities that may vouch for the broker; the system's if empty."""
+    sasl_username: str = ""
+    sasl_password_file: str = ""
+    """Holds the password. It is no setting itself: settings are shown, logged and inherited."""
     sensors: str = "sensors.toml"
     """The sensor registry."""
     rules: str = ""
@@ -126,6 +134,9 @@ def load(
         except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
             raise WrongUseError(f"{path}: {error}") from None
     _known(values, str(path), "")
+    for name in _BESIDE:
+        if path is not None and isinstance(file := values.get(name), str) and file:
+            values[name] = str(path.parent / file)
     from_environment = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
@@ -140,7 +151,22 @@ def load(
         raise WrongUseError(f"settings: {error}") from None
     for name in _DURATIONS:
         milliseconds(name, getattr(settings, name))
+    _consistent(settings)
     return settings
+
+
+def _consistent(settings: Settings) -> None:
+    """Half of a login is refused: whoever wrote it believes to be safe."""
+    sasl, tls = settings.security_protocol == "SASL_SSL", settings.security_protocol != "PLAINTEXT"
+    for name, needed, wanted in (
+        ("sasl_username", sasl, "SASL_SSL"),
+        ("sasl_password_file", sasl, "SASL_SSL"),
+        ("ssl_ca_file", tls, "SSL or SASL_SSL"),
+    ):
+        if getattr(settings, name) and not needed:
+            raise WrongUseError(f"{name} is set: then security_protocol must be {wanted}")
+        if sasl and name != "ssl_ca_file" and not getattr(settings, name):
+            raise WrongUseError(f"security_protocol is SASL_SSL: then {name} must be set")
 
 
 def _known(values: Mapping[str, Any], where: str, prefix: str) -> None:

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (
 from confluent_kafka.admin import ConfigResource as AlteredResource
 from msgspec import Struct
 
+from pipeline.shell.security import for_aiokafka, for_librdkafka
 from pipeline.shell.settings import FailedError, Settings
 from pipeline.shell.topics import CHECKPOINTED, Kind, Wanted
 
@@ -137,7 +138,7 @@ async def describe(settings: Settings, names: Iterable[str]) -> dict[str, Config
     answer, and a worker's principal need not be allowed to ask.
     """
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.broker, request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000)
+        **for_aiokafka(settings), request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000)
     )
     try:
         await admin.start()
@@ -164,7 +165,7 @@ def mend(settings: Settings, mismatches: Iterable[Mismatch]) -> None:
 
     By librdkafka: aiokafka can only set a topic's whole configuration, which would undo the rest.
     """
-    admin = AdminClient({"bootstrap.servers": settings.broker, "log_level": 0})
+    admin = AdminClient(for_librdkafka(settings))
     by_topic: dict[str, list[ConfigEntry]] = {}
     for one in mismatches:
         entry = ConfigEntry(one.key, one.value, incremental_operation=AlterConfigOpType.SET)

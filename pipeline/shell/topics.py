@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
 from pipeline.registry import Registry
+from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
 
 COMPACTED = {"cleanup.policy": "compact"}
@@ -76,14 +77,14 @@ class Checked(Struct):
 async def ensure(registry: Registry, settings: Settings) -> Checked:
     """Create what is missing, check the rest; a `FailedError` says what does not fit."""
     topics = wanted(registry, settings)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=15_000)
+    admin = AIOKafkaAdminClient(**for_aiokafka(settings), request_timeout_ms=15_000)
     try:
         await admin.start()
     except KafkaError as error:
         await admin.close()
         raise FailedError(
-            f"no Kafka answers at {settings.broker}: start one (`sightline broker`), or set "
-            f"SIGHTLINE_BROKER ({type(error).__name__})"
+            f"no Kafka answers at {settings.broker}{_or_else(settings)}: start one (`sightline "
+            f"broker`), or set SIGHTLINE_BROKER ({type(error).__name__})"
         ) from None
     try:
         there = await _partitions(admin, [topic.name for topic in topics])
@@ -105,6 +106,13 @@ async def ensure(registry: Registry, settings: Settings) -> Checked:
             f"{there[checkpoints]}: they must have the same number"
         )
     return Checked(there, [topic.name for topic in missing])
+
+
+def _or_else(settings: Settings) -> str:
+    """What looks the same as silence from here."""
+    if settings.security_protocol == "PLAINTEXT":
+        return " in plain text"
+    return f", or not to {settings.sasl_username}" if settings.sasl_username else " by TLS"
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:

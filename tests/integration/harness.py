@@ -17,6 +17,7 @@ from pipeline.shell import files, observe, topics
 from pipeline.shell.offline import OfflineRun
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child
+from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import Settings
 
 MARX_SENSORS = files.carried("marx", "sensors.toml")
@@ -68,7 +69,7 @@ class Pipeline:
 
         async def send() -> None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self.settings.broker, linger_ms=20, max_batch_size=128 * 1024
+                **for_aiokafka(self.settings), linger_ms=20, max_batch_size=128 * 1024
             )
             await producer.start()
             try:

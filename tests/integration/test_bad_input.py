@@ -32,8 +32,7 @@ def event(sensor: str, time_ms: int = NOON, ip: str = "198.41.0.4") -> bytes:
 async def read_letters(pipeline: Pipeline) -> list[dead_letter.DeadLetter]:
     topic = pipeline.settings.topic("dead-letters")
     return [
-        dead_letter.decode(value)
-        async for value in observe.read_topic(pipeline.settings.broker, topic)
+        dead_letter.decode(value) async for value in observe.read_topic(pipeline.settings, topic)
     ]
 
 

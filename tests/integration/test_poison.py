@@ -13,6 +13,7 @@ import pytest
 from pipeline import dead_letter
 from pipeline.shell import observe
 from pipeline.shell.ports import free_port
+from pipeline.shell.settings import Settings
 from tests.integration import traffic
 from tests.integration.conftest import MISSING, Broker
 from tests.integration.faults import Fed, adds_up
@@ -75,7 +76,7 @@ def test_a_poison_record_is_set_aside_and_the_rest_goes_on(broker: Broker, tmp_p
     topic = pipeline.settings.topic("dead-letters")
     letters = {
         letter.offset if letter.topic.endswith("sightings") else letter.raw: letter
-        for letter in asyncio.run(read_letters(pipeline.settings.broker, topic))
+        for letter in asyncio.run(read_letters(pipeline.settings, topic))
         if letter.reason == "bug"
     }
     one, two = (letters.pop(poison(n)[1]) for n in (1, 2))
@@ -97,5 +98,5 @@ def test_a_poison_record_is_set_aside_and_the_rest_goes_on(broker: Broker, tmp_p
     assert verdict.exact, verdict
 
 
-async def read_letters(broker: str, topic: str) -> list[dead_letter.DeadLetter]:
-    return [dead_letter.decode(value) async for value in observe.read_topic(broker, topic)]
+async def read_letters(settings: Settings, topic: str) -> list[dead_letter.DeadLetter]:
+    return [dead_letter.decode(value) async for value in observe.read_topic(settings, topic)]

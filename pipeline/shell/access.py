@@ -1,0 +1,158 @@
+"""Who may do what on the broker: roles, their principals' names, and what each is granted.
+
+What is not granted here is refused, for the broker's authorizer allows nothing unsaid. On a topic
+READ and WRITE imply DESCRIBE. docs/threat-model.md says the same in words, with the test of each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from pipeline.shell.settings import Settings, WrongUseError
+
+Operation = Literal["READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"]
+
+# Fit for a file's name, a Kafka user and a line of a log, whatever reads it.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Role(StrEnum):
+    """No name ends with another: a user's role can be told whatever the topic prefix is."""
+
+    SENSOR = "sensor"
+    INTAKE = "intake"
+    CORRELATE = "correlate"
+    WORKER = "worker"
+    OPERATOR = "operator"
+    READER = "reader"
+    PARTNER = "partner"
+
+
+class Principal(NamedTuple):
+    """Somebody with a login of their own."""
+
+    role: Role
+    name: str
+
+    def user(self, prefix: str) -> str:
+        """The broker's name for it, such as `sensor/cz-nren-1`. Nobody else's has a slash: a sensor
+        that is called `admin` is not the admin, nor one of another topic prefix.
+        """
+        return f"{prefix}{self.role}/{self.name}"
+
+
+class Grant(NamedTuple):
+    """One operation on one topic or consumer group, or on all whose names begin with `name`."""
+
+    kind: Literal["topic", "group"]
+    name: str
+    operation: Operation
+    prefixed: bool = False
+
+
+class State(Struct, frozen=True):
+    """What a broker knows of one user."""
+
+    credential: bool
+    allowed: frozenset[Grant]
+    """Without rules that are none of ours, which `strange` counts."""
+    strange: int
+    denied: bool
+
+
+NOBODY = State(credential=False, allowed=frozenset(), strange=0, denied=False)
+
+
+def principal_of(user: str, prefix: str) -> Principal | None:
+    """Whose user this is; None for those that are not of this topic prefix, or not ours."""
+    before, slash, name = user.partition("/")
+    role = before.removeprefix(prefix) if before.startswith(prefix) else ""
+    return Principal(Role(role), name) if slash and role in {*Role} else None
+
+
+def check_name(what: str, name: str) -> None:
+    """A `WrongUseError` for a name that no login can be made for."""
+    if not _NAME.fullmatch(name):
+        raise WrongUseError(
+            f"{what} {name[:128]!r}: for a login it may hold letters, digits, '.', '_' and '-', "
+            "128 at most, and begins with a letter or a digit"
+        )
+
+
+def grants(principal: Principal, settings: Settings, topic: str = "") -> frozenset[Grant]:
+    """All that a principal may do; `topic` is a sensor's own, full name."""
+    if principal.role is Role.SENSOR:
+        # Not prefixed: events.cz.nren would be the beginning of events.cz.nren-2.
+        return frozenset({Grant("topic", topic, "WRITE")})
+    return frozenset(_ROLES[principal.role](principal, settings))
+
+
+def _intake(_: Principal, settings: Settings) -> set[Grant]:
+    return _checks(settings) | {
+        Grant("topic", settings.topic("events."), "READ", prefixed=True),
+        Grant("group", settings.topic("sightline-intake"), "READ"),
+        Grant("topic", settings.topic("sightings"), "WRITE"),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),
+    }
+
+
+def _correlate(_: Principal, settings: Settings) -> set[Grant]:
+    return _checks(settings) | {
+        Grant("topic", settings.topic("sightings"), "READ"),
+        Grant("group", settings.topic("sightline-correlate"), "READ"),
+        Grant("topic", settings.topic("checkpoints"), "READ"),
+        Grant("topic", settings.topic("checkpoints"), "WRITE"),
+        Grant("topic", settings.topic("alerts"), "WRITE"),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),
+    }
+
+
+def _worker(principal: Principal, settings: Settings) -> set[Grant]:
+    return _intake(principal, settings) | _correlate(principal, settings)
+
+
+def _operator(principal: Principal, settings: Settings) -> set[Grant]:
+    """Reads what was rejected, and may send it in again: so it can speak for every organisation."""
+    return {
+        *_readings(principal, settings, "alerts", "campaigns", "dead-letters"),
+        Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),  # the mark that it was sent in
+    }
+
+
+def _reader(principal: Principal, settings: Settings) -> set[Grant]:
+    return _readings(principal, settings, "alerts", "campaigns")
+
+
+def _partner(principal: Principal, settings: Settings) -> set[Grant]:
+    return _readings(principal, settings, "campaigns")
+
+
+_ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
+    Role.INTAKE: _intake,
+    Role.CORRELATE: _correlate,
+    Role.WORKER: _worker,
+    Role.OPERATOR: _operator,
+    Role.READER: _reader,
+    Role.PARTNER: _partner,
+}
+
+
+def _checks(settings: Settings) -> set[Grant]:
+    """What a worker looks at before it starts: that every topic is there, as it ought to be."""
+    names = ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters")
+    see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
+    found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
+    events = settings.topic("events.")
+    return found | {Grant("topic", events, operation, prefixed=True) for operation in see}
+
+
+def _readings(principal: Principal, settings: Settings, *topics: str) -> set[Grant]:
+    """Topics to read, with a consumer group of the reader's own: its name is the user's."""
+    reads = {Grant("topic", settings.topic(name), "READ") for name in topics}
+    return reads | {Grant("group", principal.user(settings.topic_prefix), "READ")}

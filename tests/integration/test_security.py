@@ -1,0 +1,444 @@
+"""Who may do what, on a real Kafka with TLS, logins and an authorizer (docs/threat-model.md).
+
+Not collected where there is no Kafka: the embedded broker knows of no access control.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from msgspec.structs import replace
+
+from pipeline import dead_letter
+from pipeline.shell import files, observe
+from pipeline.shell.certificates import make_authority
+from pipeline.shell.kafka_install import missing_for_kafka
+from pipeline.shell.processes import Child, ChildFailed
+from pipeline.shell.security import for_librdkafka
+from pipeline.shell.settings import Settings
+from tests.integration.rules import THREE_COUNTRIES
+from tests.integration.secured import (
+    OK,
+    PREFIX,
+    RECORD,
+    WITHIN,
+    Reader,
+    Secured,
+    Writer,
+    joined,
+    read,
+    refused,
+    secured,
+    seen,
+)
+from tests.integration.test_bad_input import event
+
+pytestmark = pytest.mark.kafka
+
+DENIED = "TOPIC_AUTHORIZATION_FAILED"
+# The second's id begins as the first's: a right by prefix would be a right to both.
+ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
+EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
+OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters")}
+ALL = {*EVENTS.values(), *OTHERS}
+
+
+def named(*names: str) -> set[str]:
+    return {PREFIX + name for name in names}
+
+
+ROLES = {  # what each may read, what each may write: all else is refused
+    "intake": ({*EVENTS.values()}, named("sightings", "dead-letters")),
+    "correlate": (
+        named("sightings", "checkpoints"),
+        named("checkpoints", "alerts", "dead-letters"),
+    ),
+    "worker": (
+        {*EVENTS.values(), *named("sightings", "checkpoints")},
+        named("sightings", "checkpoints", "alerts", "dead-letters"),
+    ),
+    "operator": (
+        named("alerts", "campaigns", "dead-letters"),
+        {*EVENTS.values(), *named("dead-letters")},
+    ),
+    "reader": (named("alerts", "campaigns"), set()),
+    "partner": (named("campaigns"), set()),
+}
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    with secured(tmp_path_factory.mktemp("secured")) as made:
+        for name, country in ORGANISATIONS.items():
+            made.sightline("sensor", "add", name, "--country", country)
+        for role in ROLES:
+            made.sightline("principal", "add", role, "one")
+        yield made
+
+
+class TestSecurity:
+    __test__ = not missing_for_kafka()
+
+    def test_who_has_no_login_is_turned_away(self, kafka: Secured, tmp_path: Path) -> None:
+        sensor = kafka.sensor("cz-nren-1")
+        assert refused(sensor) == set()
+        wrong = tmp_path / "password"
+        wrong.write_text("guessed")
+        assert "_AUTHENTICATION" in refused(replace(sensor, sasl_password_file=str(wrong)))
+        assert "_AUTHENTICATION" in refused(replace(sensor, sasl_username="t.sensor/nobody"))
+        assert "_AUTHENTICATION" in refused(replace(sensor, sasl_username="admin"))
+        assert refused(replace(sensor, security_protocol="PLAINTEXT"))
+        assert refused(replace(sensor, security_protocol="SSL"))
+
+    def test_a_broker_of_another_authority_is_not_believed(
+        self, kafka: Secured, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "ca.pem"
+        other.write_bytes(make_authority().certificate)
+        assert "_SSL" in refused(replace(kafka.sensor("cz-nren-1"), ssl_ca_file=str(other)))
+
+    def test_the_brokers_own_listeners_want_its_certificate(self, kafka: Secured) -> None:
+        ports = kafka.ports()
+        assert set(ports) == {"SASL_SSL", "INTERNAL", "CONTROLLER"}
+        trusting = ssl.create_default_context(cafile=kafka.admin().ssl_ca_file)
+        asks = bytes.fromhex("0000000a00120000000000070000")  # ApiVersions, version 0
+        for name in ("INTERNAL", "CONTROLLER"):
+            with socket.create_connection(("127.0.0.1", ports[name]), timeout=WITHIN) as plain:
+                plain.sendall(asks)
+                assert not answered(plain)
+            with (
+                socket.create_connection(("127.0.0.1", ports[name]), timeout=WITHIN) as plain,
+                trusting.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+            ):
+                try:
+                    tls.sendall(asks)
+                except OSError:
+                    continue
+                assert not answered(tls)
+
+    def test_a_sensor_writes_its_own_topic_and_no_other(self, kafka: Secured) -> None:
+        for organisation, own in EVENTS.items():
+            writer = Writer(kafka.sensor(f"{organisation}-1"))
+            answers = {topic: writer.write(topic) for topic in ALL}
+            assert answers == {topic: OK if topic == own else DENIED for topic in ALL}
+
+    def test_a_sensor_reads_nothing_not_even_what_it_wrote(self, kafka: Secured) -> None:
+        for organisation in EVENTS:
+            settings = kafka.sensor(f"{organisation}-1")
+            assert {read(settings, topic) for topic in ALL} == {DENIED}
+
+    def test_a_sensor_is_shown_no_topic_but_its_own(self, kafka: Secured) -> None:
+        for organisation, own in EVENTS.items():
+            assert seen(kafka.sensor(f"{organisation}-1")) == {own}
+
+    def test_the_topic_of_a_sensor_carries_the_brokers_time(self, kafka: Secured) -> None:
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        asked = ConfigResource(ConfigResource.Type.TOPIC, EVENTS["cz-nren"])
+        (answer,) = admin.describe_configs([asked]).values()
+        assert answer.result(WITHIN)["message.timestamp.type"].value == "LogAppendTime"
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_a_role_reads_and_writes_what_it_needs_and_no_more(
+        self, kafka: Secured, role: str
+    ) -> None:
+        reads, writes = ROLES[role]
+        settings = kafka.settings(role, "one")
+        writer = Writer(settings)
+        written = {topic: writer.write(topic) for topic in ALL}
+        found = {topic: read(settings, topic) for topic in ALL}
+        assert written == {topic: OK if topic in writes else DENIED for topic in ALL}
+        assert found == {topic: OK if topic in reads else DENIED for topic in ALL}
+
+    def test_a_reader_has_a_consumer_group_of_its_own_and_no_other(self, kafka: Secured) -> None:
+        reader, alerts = kafka.settings("reader", "one"), f"{PREFIX}alerts"
+        assert joined(reader, "t.reader/one", alerts) == OK
+        for group in ("t.reader/two", "t.sightline-intake", "t.sightline-correlate"):
+            assert joined(reader, group, alerts) == "GROUP_AUTHORIZATION_FAILED"
+
+    @pytest.mark.parametrize("role", ["sensor", *ROLES])
+    def test_nobody_but_the_admin_changes_topics_rights_or_logins(
+        self, kafka: Secured, role: str
+    ) -> None:
+        name = "cz-nren-1" if role == "sensor" else "one"
+        settings = kafka.settings(role, name)
+        me = AdminClient(for_librdkafka(settings))
+        everything = AclBinding(
+            ResourceType.TOPIC, "*", ResourcePatternType.LITERAL, f"User:{settings.sasl_username}",
+            "*", AclOperation.ALL, AclPermissionType.ALLOW,
+        )  # fmt: skip
+        password = UserScramCredentialUpsertion(
+            "admin", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"mine now"
+        )
+        tried = [
+            *me.create_topics([NewTopic(f"{PREFIX}mine", 1, 1)]).values(),
+            *me.delete_topics([f"{PREFIX}alerts", EVENTS["cz-nren"]]).values(),
+            *me.create_acls([everything]).values(),
+            *me.alter_user_scram_credentials([password]).values(),
+        ]
+        answers = {future.exception(WITHIN).args[0].name() for future in tried}
+        assert answers <= {DENIED, "CLUSTER_AUTHORIZATION_FAILED"}
+        assert refused(kafka.admin()) == set()
+
+    def test_a_sensor_that_calls_itself_admin_is_not(self, kafka: Secured) -> None:
+        kafka.sightline("sensor", "add", "ke-bank", "--sensor-id", "admin")
+        assert Writer(kafka.sensor("admin")).write(f"{PREFIX}alerts") == DENIED
+        assert refused(kafka.admin()) == set()
+        kafka.sightline("sensor", "revoke", "admin")
+
+    def test_the_same_sensor_of_another_prefix_is_somebody_else(self, kafka: Secured) -> None:
+        other = kafka.at("x.")
+        other.sightline("sensor", "add", "cz-nren", "--country", "CZ", "--sensor-id", "cz-nren-1")
+        writer = Writer(other.sensor("cz-nren-1"))
+        assert writer.write("x.events.cz.cz-nren") == OK
+        assert writer.write(EVENTS["cz-nren"]) == DENIED
+        assert Writer(kafka.sensor("cz-nren-1")).write(EVENTS["cz-nren"]) == OK
+
+    def test_a_revoked_sensor_is_out_at_once_though_it_is_connected(self, kafka: Secured) -> None:
+        kafka.sightline("sensor", "add", "ke-bank", "--sensor-id", "liar")
+        topic, liar = EVENTS["ke-bank"], kafka.sensor("liar")
+        connected, honest = Writer(liar), Writer(kafka.sensor("ke-bank-1"))
+        assert (connected.write(topic), honest.write(topic)) == (OK, OK)
+        assert "liar" in kafka.sensors.read_text()
+        kafka.sightline("sensor", "revoke", "liar")
+        assert connected.write(topic) == DENIED
+        assert "_AUTHENTICATION" in refused(liar)
+        assert honest.write(topic) == OK
+        assert "liar" not in files.registry_of(kafka.sensors, PREFIX).sensors
+        assert state_of(kafka, "liar") == "revoked"
+
+    def test_what_is_allowed_to_all_is_not_allowed_to_who_is_revoked(self, kafka: Secured) -> None:
+        kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "out")
+        topic, connected = EVENTS["br-uni"], Writer(kafka.sensor("out"))
+        assert connected.write(topic) == OK
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        to_all = AclBinding(
+            ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:*", "*",
+            AclOperation.WRITE, AclPermissionType.ALLOW,
+        )  # fmt: skip
+        admin.create_acls([to_all])[to_all].result(WITHIN)
+        try:
+            kafka.sightline("sensor", "revoke", "out")
+            assert connected.write(topic) == DENIED
+        finally:
+            for done in admin.delete_acls([exactly(to_all)]).values():
+                done.result(WITHIN)
+
+    def test_a_revoked_reader_that_is_connected_sees_no_further_alert(self, kafka: Secured) -> None:
+        kafka.sightline("principal", "add", "reader", "gone")
+        reader = Reader(kafka.settings("reader", "gone"), f"{PREFIX}alerts")
+        assert reader.to_end() == OK
+        kafka.sightline("principal", "revoke", "reader", "gone")
+        assert Writer(kafka.admin()).write(f"{PREFIX}alerts") == OK
+        answers = set()
+        while DENIED not in answers:
+            answers.add(reader.next())
+        reader.close()
+        assert RECORD not in answers
+        assert "_AUTHENTICATION" in refused(kafka.settings("reader", "gone"))
+
+    def test_who_was_revoked_comes_back_only_where_that_is_said(self, kafka: Secured) -> None:
+        again = ("sensor", "add", "ke-bank", "--sensor-id", "back")
+        kafka.sightline(*again)
+        assert "has a login" in kafka.sightline(*again, status=2)
+        kafka.sightline("sensor", "revoke", "back")
+        assert "was revoked; --renew" in kafka.sightline(*again, status=2)
+        kafka.sightline(*again, "--renew")
+        assert Writer(kafka.sensor("back")).write(EVENTS["ke-bank"]) == OK
+        kafka.sightline("sensor", "revoke", "back")
+        kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "br-uni-2")
+        kafka.sightline("sensor", "revoke", "br-uni-2")
+        # An id that is made up is nobody's old one.
+        assert "sensor   br-uni-3 " in kafka.sightline("sensor", "add", "br-uni")
+        kafka.sightline("sensor", "revoke", "br-uni-3")
+
+    def test_the_old_password_ends_with_a_new_one(self, kafka: Secured, tmp_path: Path) -> None:
+        before = kafka.settings("partner", "one")
+        old = tmp_path / "password"
+        old.write_bytes(Path(before.sasl_password_file).read_bytes())
+        kafka.sightline("principal", "add", "partner", "one", "--renew")
+        assert "_AUTHENTICATION" in refused(replace(before, sasl_password_file=str(old)))
+        assert refused(kafka.settings("partner", "one")) == set()
+
+    def test_a_right_that_a_sensor_should_not_have_is_shown(self, kafka: Secured) -> None:
+        assert state_of(kafka, "cz-nren-1") == "ready"
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        more = AclBinding(
+            ResourceType.TOPIC, EVENTS["ke-bank"], ResourcePatternType.LITERAL,
+            "User:t.sensor/cz-nren-1", "*", AclOperation.WRITE, AclPermissionType.ALLOW,
+        )  # fmt: skip
+        admin.create_acls([more])[more].result(WITHIN)
+        assert state_of(kafka, "cz-nren-1") == "HAS MORE RIGHTS THAN IT SHOULD"
+        kafka.sightline("sensor", "add", "cz-nren", "--sensor-id", "cz-nren-1", "--renew")
+        assert state_of(kafka, "cz-nren-1") == "ready"
+        assert Writer(kafka.sensor("cz-nren-1")).write(EVENTS["ke-bank"]) == DENIED
+
+    def test_a_sensor_cannot_administer_and_is_told_so_in_one_line(self, kafka: Secured) -> None:
+        config = str(kafka.folder / "handover" / "t.sensor-cz-nren-1" / "sightline.toml")
+        for command in (("list",), ("add", "ke-bank"), ("revoke", "ke-bank-1")):
+            said = kafka.sightline("sensor", *command, "--config", config, status=1)
+            assert said.count("\n") == 1
+            assert "does not let t.sensor/cz-nren-1 change rights" in said
+
+    def test_alerts_over_tls_by_workers_that_may_do_no_more_than_they_must(
+        self, kafka: Secured, tmp_path: Path
+    ) -> None:
+        kafka = kafka.at("p.")  # of its own: the other tests write what they may
+        topics = {
+            name: f"p.events.{country.lower()}.{name}" for name, country in ORGANISATIONS.items()
+        }
+        for name, country in ORGANISATIONS.items():
+            kafka.sightline("sensor", "add", name, "--country", country)
+        kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "liar")
+        for role in ("intake", "correlate", "reader", "operator"):
+            kafka.sightline("principal", "add", role, "one")
+        rules = tmp_path / "rules.yml"
+        rules.write_text(THREE_COUNTRIES)
+
+        def worker(stage: str) -> Child:
+            settings = replace(
+                kafka.settings(stage, "one"), metrics_port=0, rules=str(rules),
+                checkpoint_interval="500ms",
+            )  # fmt: skip
+            environment = settings.environment()
+            return Child("-m", "pipeline", "worker", "--stage", stage, environment=environment)
+
+        def send(sensor: str, organisation: str, message: bytes) -> None:
+            assert Writer(kafka.sensor(sensor)).write(topics[organisation], message) == OK
+
+        def caught_up() -> None:
+            registry = files.registry_of(kafka.sensors, "p.")
+            asyncio.run(observe.wait_until_caught_up(kafka.admin(), registry, 120))
+
+        with worker("intake"), worker("correlate"):
+            for organisation in ("cz-nren", "ke-bank", "br-uni"):
+                send(f"{organisation}-1", organisation, event(f"{organisation}-1"))
+            caught_up()
+        (found,) = observe.final(asyncio.run(observe.alerts(kafka.settings("reader", "one"))))
+        assert found[2] == "198.41.0.4"
+        assert found[5:] == (("BR", "CZ", "KE"), ("br-uni", "cz-nren", "ke-bank"))
+        # A sensor speaks as another organisation's, and one as a revoked one of its own.
+        kafka.sightline("sensor", "revoke", "liar")
+        as_other, as_revoked = event("ke-bank-1", ip="198.41.0.5"), event("liar", ip="198.41.0.5")
+        with worker("intake"), worker("correlate"):
+            send("cz-nren-1", "cz-nren", as_other)
+            send("br-uni-1", "br-uni", as_revoked)
+            caught_up()
+        letters = asyncio.run(letters_of(kafka.settings("operator", "one")))
+        assert {(str(letter.reason), letter.raw) for letter in letters} == {
+            ("foreign-sensor", as_other),
+            ("unknown-sensor", as_revoked),
+        }
+        # It is let in again, and the operator sends in again what was rejected of it.
+        kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "liar", "--renew")
+        operator = str(kafka.folder / "handover" / "p.operator-one" / "sightline.toml")
+        resend = ("dead-letters", "resend", "--reason", "unknown-sensor", "--insist", "--yes")
+        kafka.sightline(*resend, "--config", operator)
+        again = asyncio.run(events_of(kafka.admin(), topics["br-uni"]))
+        assert again.count(as_revoked) == 2
+
+    def test_no_password_is_shown_logged_or_readable_by_others(self, kafka: Secured) -> None:
+        handed = [kafka.directory / "admin", *(kafka.folder / "handover").iterdir()]
+        passwords = {(folder / "password").read_bytes().strip() for folder in handed}
+        assert len(passwords) == len(handed) > len(ROLES)
+        for folder in handed:
+            assert folder.stat().st_mode & 0o077 == 0
+            for file in folder.iterdir():
+                assert file.stat().st_mode & 0o777 == 0o600
+                assert file.name == "password" or not holds(file.read_bytes(), passwords)
+        assert kafka.directory.stat().st_mode & 0o077 == 0
+        for file in kafka.directory.rglob("*"):
+            # An index has numbers only, and much room for more of them.
+            if file.is_file() and file.parent.name != "admin" and "index" not in file.suffix:
+                assert not holds(file.read_bytes(), passwords), file.name
+        assert not holds("".join(kafka.said).encode(), passwords)
+        jvm = Path("/proc") / (kafka.directory / "jvm.pid").read_text().strip()
+        if jvm.exists():
+            assert not holds((jvm / "cmdline").read_bytes(), passwords)
+            assert not holds((jvm / "environ").read_bytes(), passwords)
+
+    def test_a_restart_keeps_logins_and_rights_and_a_secure_broker_stays_one(
+        self, tmp_path: Path
+    ) -> None:
+        with secured(tmp_path) as first:
+            first.sightline("sensor", "add", "cz-nren", "--country", "CZ")
+            password = (first.directory / "admin" / "password").read_bytes()
+        with pytest.raises(ChildFailed, match="was made with --secure: start it with --secure"):
+            Child(
+                "-m", "pipeline.shell.broker", "--dir", str(first.directory), "--port", "0"
+            ).start()
+        with secured(tmp_path) as second:
+            assert (second.directory / "admin" / "password").read_bytes() == password
+            assert state_of(second, "cz-nren-1") == "ready"
+            sensor = replace(second.sensor("cz-nren-1"), broker=second.child.ready)
+            assert Writer(sensor).write(EVENTS["cz-nren"]) == OK
+            assert Writer(sensor).write(f"{PREFIX}alerts") == DENIED
+
+    def test_a_broker_without_access_control_is_told_from_one_with_it(self, tmp_path: Path) -> None:
+        directory = tmp_path / "open"
+        arguments = ("--dir", str(directory), "--port", "0")
+        with Child("-m", "pipeline.shell.broker", *arguments, ready_within=120) as plain:
+            (directory / "admin").mkdir()
+            (directory / "admin" / "sightline.toml").write_text(f'broker = "{plain.ready}"')
+            told = Secured(tmp_path, plain)
+            (tmp_path / "broker").symlink_to(directory)
+            said = told.sightline("sensor", "add", "cz-nren", "--country", "CZ", status=1)
+        assert said.count("\n") == 1
+        assert "has no access control" in said
+        assert not told.sensors.exists()
+        with pytest.raises(ChildFailed, match="was made without --secure: take another --dir"):
+            Child("-m", "pipeline.shell.broker", "--secure", *arguments).start()
+
+
+def answered(connection: socket.socket) -> bool:
+    """Whether somebody at the other end says anything but that it hangs up."""
+    try:
+        # A TLS alert in plain text is no answer of Kafka's: a response begins with its length.
+        return connection.recv(64)[:1] == b"\x00"
+    except OSError:
+        return False
+
+
+async def events_of(settings: Settings, topic: str) -> list[bytes]:
+    return [value async for value in observe.read_topic(settings, topic)]
+
+
+async def letters_of(settings: Settings) -> list[dead_letter.DeadLetter]:
+    topic = settings.topic("dead-letters")
+    return [dead_letter.decode(value) async for value in observe.read_topic(settings, topic)]
+
+
+def state_of(kafka: Secured, sensor: str) -> str:
+    (row,) = [
+        row for row in kafka.sightline("sensor", "list").splitlines() if row.split()[0] == sensor
+    ]
+    return row.split(maxsplit=4)[4]
+
+
+def holds(content: bytes, secrets: set[bytes]) -> bool:
+    return any(secret in content for secret in secrets)
+
+
+def exactly(rule: AclBinding) -> AclBindingFilter:
+    return AclBindingFilter(
+        rule.restype, rule.name, rule.resource_pattern_type, rule.principal, rule.host,
+        rule.operation, rule.permission_type,
+    )  # fmt: skip
