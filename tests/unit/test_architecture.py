@@ -37,10 +37,11 @@ WAY = (
     "alert",
     "dead_letter",
     "resend",
-    # Beside the way: labelled worlds to try it on.
+    # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
+    *("measure.told", "measure.bcubed", "measure.score"),
 )
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
