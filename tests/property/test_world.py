@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -219,6 +223,29 @@ def files(a_world: World) -> Iterator[bytes]:
     yield a_world.registry.encode()
     yield from a_world.lines
     yield from map(encode_truth, a_world.truths)
+
+
+def test_neither_hash_order_nor_locale_nor_zone_changes_a_byte(tmp_path: Path) -> None:
+    written = []
+    for name, own in (
+        ("a", {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C"}),
+        ("b", {"PYTHONHASHSEED": "2", "TZ": "America/Lima", "LC_ALL": "tr_TR.UTF-8"}),
+    ):
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pipeline", "generate", "--seed", "5"),
+                *("--events", "500", "--out", str(tmp_path / name)),
+            ],
+            check=True,
+            env=os.environ | own,
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+        )
+        written.append(
+            {path.name: path.read_bytes() for path in sorted((tmp_path / name).iterdir())}
+        )
+    assert set(written[0]) == {"sensors.toml", "events.jsonl", "truth.jsonl"}
+    assert written[0] == written[1]
 
 
 @given(st.integers(1, 1_000), st.integers())
