@@ -42,7 +42,7 @@ def registry_of(path: Path, prefix: str = "") -> Registry:
     if not path.exists():
         raise WrongUseError(f"{path}: no such file; SIGHTLINE_SENSORS names the sensor registry")
     registry, problems = read_registry(read_text(path), str(path), prefix)
-    _none(problems)
+    refuse(problems)
     assert registry is not None
     return registry
 
@@ -58,13 +58,14 @@ def rules_of(path: Path | None) -> list[Rule]:
         found.extend((str(source), rule) for rule in rules)
         problems.extend(wrong)
     problems.extend(check_unique(found))
-    _none(problems)
+    refuse(problems)
     if not found:
         raise WrongUseError(f"{at}: no rules")
     return [rule for _, rule in found]
 
 
-def _none(problems: list[Problem]) -> None:
+def refuse(problems: list[Problem]) -> None:
+    """A `WrongUseError` with the first of the problems, if there are any."""
     if problems:
         shown = [printable(str(problem)) for problem in problems[:_SHOWN]]
         if len(problems) > _SHOWN:
