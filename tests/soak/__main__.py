@@ -1,7 +1,7 @@
 """`make soak`: a long run under SIGKILLs on a real Kafka, and what it says of the promises.
 
 By environment: SOAK_KILLS (100; 0 for none, then it runs for SOAK_SECONDS), SOAK_SEED (1),
-SOAK_SECONDS (no kill is begun after so many; 3600), SOAK_EVENTS (fed around each kill, 8000),
+SOAK_SECONDS (no kill is begun after so many; 3600), SOAK_EVENTS (fed around each kill, 6000),
 SOAK_WORKERS (2), SOAK_LOGS (a folder for the workers' logs; else they are thrown away).
 
 Each kill comes in the midst of work, and more is fed at once; the time is taken from there until no
@@ -32,7 +32,6 @@ from pipeline.shell.processes import Child
 from tests.integration import traffic
 from tests.integration.faults import Fed, adds_up, kill_one, stages
 
-HOUR_MS = 3_600_000
 AGAIN = 0.15  # chance that another process is killed at once
 
 
@@ -49,7 +48,7 @@ def main() -> int:
         broker = stack.enter_context(
             Child("-m", "pipeline.shell.broker", "--port", "0", ready_within=300)
         )
-        soak = Soak(Fed(broker.ready, "", folder), Random(seed), setting("EVENTS", 8000), kills)
+        soak = Soak(Fed(broker.ready, "", folder), Random(seed), setting("EVENTS", 6000), kills)
         for number in range(setting("WORKERS", 2)):
             port = free_port()
             worker = soak.pipeline.worker(metrics_port=port, log=logs / f"worker-{number}.log")
@@ -74,7 +73,7 @@ class Soak:
 
     def run(self, seed: int, seconds: float) -> None:
         rounds = self._kills or int(seconds)
-        arriving = iter(traffic.traffic(seed, rounds * self._events, rounds * HOUR_MS))
+        arriving = traffic.endless(seed)
         for number in range(rounds):
             enough = self._kills and sum(self._killed.values()) >= self._kills
             if enough or time.monotonic() - self._began > seconds:
