@@ -204,6 +204,17 @@ def test_the_partitions_of_a_topic_are_known_to_every_member() -> None:
     assert consumer.topic_partitions("other") is None
 
 
+def test_a_member_with_a_name_leaves_only_when_it_is_told_to() -> None:
+    """aiokafka sends no farewell for one: its partitions would be kept for it for the session."""
+    consumer = Recording()
+    consumer._thread = SimpleNamespace(_consumer=None)
+    consumer.leave_for_good()
+    coordinator = SimpleNamespace(_group_instance_id="correlate-1")
+    consumer._thread._consumer = SimpleNamespace(_coordinator=coordinator)
+    consumer.leave_for_good()
+    assert coordinator._group_instance_id is None
+
+
 async def test_a_heartbeat_is_heard_when_it_was_answered() -> None:
     consumer = Recording()
     answers = iter([True, False])
