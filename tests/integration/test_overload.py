@@ -36,9 +36,9 @@ SLOW = """
 import sys, time
 
 if "pipeline.shell.worker" in sys.orig_argv:
-    from pipeline import sight
+    from pipeline import intake
 
-    read = sight.Intake.read
+    read = intake.Intake.read
 
     def slow_read(self, message, now_ms):
         until = time.perf_counter() + 0.0003
@@ -46,7 +46,7 @@ if "pipeline.shell.worker" in sys.orig_argv:
             pass
         return read(self, message, now_ms)
 
-    sight.Intake.read = slow_read
+    intake.Intake.read = slow_read
 """
 
 

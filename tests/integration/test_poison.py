@@ -26,9 +26,9 @@ BUGS = """
 import os, signal, sys
 
 if "pipeline.shell.worker" in sys.orig_argv:
-    from pipeline import correlate, sight
+    from pipeline import correlate, intake
 
-    read, observe = sight.Intake.read, correlate.Correlator.observe
+    read, observe = intake.Intake.read, correlate.Correlator.observe
 
     def buggy_read(self, message, now_ms):
         if b"9.9.9.1" in message:
@@ -40,7 +40,7 @@ if "pipeline.shell.worker" in sys.orig_argv:
             raise RuntimeError("a bug of correlate")
         return observe(self, sightings)
 
-    sight.Intake.read = buggy_read
+    intake.Intake.read = buggy_read
     correlate.Correlator.observe = buggy_observe
 """
 

@@ -104,6 +104,37 @@ def batch(last: int) -> list[Any]:
     return [SimpleNamespace(offset=last - 1), SimpleNamespace(offset=last)]
 
 
+@pytest.mark.parametrize("during", ["the fetch", "the hand-over"])
+async def test_what_was_fetched_in_a_rebalance_is_fetched_again(during: str) -> None:
+    """aiokafka has moved on behind what was fetched. If nobody moves it back, and the rebalance's
+    own seek was before, the records that are not handed on are lost: they were, one run in many.
+    """
+    consumer = Recording()
+    sought: list[str] = []
+
+    async def fetched(timeout: float) -> Any:
+        consumer.flow_active = during != "the fetch"
+        return {A: batch(9), B: batch(5)}, {A, B}
+
+    async def perform_seek() -> None:
+        sought.append("committed")
+
+    consumer.app = SimpleNamespace(consumer_generation_id=1)
+    consumer.flow_active = True
+    consumer._stopped = SimpleNamespace(is_set=lambda: False)
+    consumer._crashed = SimpleNamespace(is_set=lambda: False)
+    consumer._wait_next_records = fetched
+    vars(consumer)["perform_seek"] = perform_seek
+    consumer._batch_message = lambda tp, batch: (tp, batch[-1].offset)
+    handed: list[TP] = []
+    async for tp, _ in consumer.getmany(1.0):
+        handed.append(tp)
+        if during == "the hand-over":
+            consumer.app.consumer_generation_id = 2
+    assert handed == ([] if during == "the fetch" else [A])
+    assert sought == ["committed"]
+
+
 async def test_only_what_is_done_is_committed() -> None:
     consumer = Recording()
     assert not await consumer.force_commit()
