@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench soak clean
+.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench soak overload clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench: setup ## Events a second and alert latency on a real Kafka
 
 soak: setup ## 100 SIGKILLs on a real Kafka (SOAK_KILLS, SOAK_SEED, SOAK_SECONDS)
 	@$(BIN)/python -m tests.soak
+
+overload: setup ## Twice what a worker takes, for two minutes
+	OVERLOAD_SECONDS=120 $(BIN)/python -m pytest -q tests/integration/test_overload.py
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

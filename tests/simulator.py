@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from random import Random
 from unittest.mock import patch
 
@@ -50,6 +51,7 @@ class Hazard(StrEnum):
     COMMIT_BEFORE_CHECKPOINT = "committed before the checkpoint is written"
     CHECKPOINT_BEFORE_ALERTS = "a checkpoint says that alerts are out that are not"
     NO_WRITE_AHEAD = "an alert goes out before its id is kept"
+    RESTORE_BY_PLACE = "segments are restored as they lie in the log, not as they were made"
     EVICT_BEFORE_SEAL = "what a checkpoint replaces is deleted before its seal"
 
 
@@ -221,6 +223,8 @@ class Simulation:
         position = noted = self._committed[partition]
         pending: list[Episode] = []
         checkpoint: Iterator[tuple[bytes, bytes | None]] | None = None
+        # Several segments are made at once and sent one by one: a write-ahead may go in between.
+        made: list[tuple[bytes, bytes | None]] = []
 
         def deliver() -> Steps:
             while pending:
@@ -236,12 +240,13 @@ class Simulation:
                 if self._hazard is Hazard.COMMIT_BEFORE_CHECKPOINT:
                     self._committed[partition] = noted
             elif checkpoint is not None and random.random() < 0.6:
-                if self._hazard is not Hazard.CHECKPOINT_BEFORE_ALERTS:
-                    yield from deliver()
-                record = next(checkpoint, None)
+                if not made:
+                    if self._hazard is not Hazard.CHECKPOINT_BEFORE_ALERTS:
+                        yield from deliver()
+                    made = list(islice(checkpoint, random.choice([1, 2, 4])))
                 yield
-                if record is not None:
-                    self._checkpoints[partition].append(record)
+                if made:
+                    self._checkpoints[partition].append(made.pop(0))
                 else:
                     self._committed[partition] = noted
                     checkpoint = None
@@ -276,7 +281,11 @@ class Simulation:
     def _compacted(self, partition: int) -> list[tuple[bytes, bytes | None]]:
         written = self._checkpoints[partition]
         newest = {key: n for n, (key, _) in enumerate(written)}
-        return [written[n] for n in sorted(newest.values())]
+        compacted = [written[n] for n in sorted(newest.values())]
+        if self._hazard is Hazard.RESTORE_BY_PLACE:
+            numbers = iter(sorted(key for key, _ in compacted if key != SEAL_KEY))
+            return [(key if key == SEAL_KEY else next(numbers), kept) for key, kept in compacted]
+        return compacted
 
     def _all_sent(self) -> bool:
         return all(source.committed == len(source.messages) for source in self._sources)
@@ -286,8 +295,16 @@ class Simulation:
     def run(self) -> None:
         """Play it to its end; a `FoundError` if the alerts are not the oracle's."""
         # So small that whole rounds of the state come and go within a run.
-        with patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])):
-            self._play()
+        with (
+            patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])),
+            patch.object(shard_module, "SEGMENT_INDICATORS", self.random.choice([1, 4000])),
+        ):
+            try:
+                self._play()
+            except AssertionError as error:
+                raise FoundError(
+                    f"seed {self.seed}: {error!r} in the core: python -m tests.simulator {self.seed}"
+                ) from error
         self._check()
 
     def _play(self) -> None:

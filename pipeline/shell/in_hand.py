@@ -1,7 +1,7 @@
 """Which batch a stage is working on: known to its successor, whatever ended it.
 
 It is noted in a small file that is mapped into memory. To note is to store a few bytes there, not
-to write a file (1 µs a batch); what was stored outlives the process, be it killed by a signal. The
+to write a file (2 µs a batch); what was stored outlives the process, be it killed by a signal. The
 file lies in the stage's own folder, which the supervisor keeps as long as it runs itself.
 
 A batch that was in hand when the process died is a *suspect*. The successor's batches begin and

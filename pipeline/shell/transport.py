@@ -139,7 +139,10 @@ class BatchConsumer(driver.Consumer):
             return
         for tp, batch in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
-                break  # a rebalance: it is fetched again from the committed offset
+                # A rebalance. What is not handed on must be fetched again, and aiokafka has moved
+                # on behind it; the rebalance's own seek may have been before the fetch.
+                await self.perform_seek()
+                break
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
                 yield tp, self._batch_message(tp, batch)
 

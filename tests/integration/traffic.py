@@ -8,10 +8,12 @@ behind, and a few events are none of ours or name no indicator, so that every co
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 
 COUNTRIES = ("AT", "BR", "CZ", "JP", "KE", "US")
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
+HOUR_MS = 3_600_000
 MEETS_MS = 240_000  # an address of the pool is met so often, on average
 JITTER_MS = 60_000
 BEHIND_MS = {"KE": 180_000}
@@ -57,13 +59,21 @@ _EVENT = (
 )
 
 
-def traffic(seed: int, events: int, span_ms: int) -> Iterator[tuple[str, bytes]]:
+def endless(seed: int) -> Iterator[tuple[str, bytes]]:
+    """(country, event), in order of arrival, six thousand an hour, without an end."""
+    for hour in count():
+        yield from traffic(seed + hour, 6_000, HOUR_MS, START_MS + hour * HOUR_MS)
+
+
+def traffic(
+    seed: int, events: int, span_ms: int, start_ms: int = START_MS
+) -> Iterator[tuple[str, bytes]]:
     """(country, event), in order of arrival."""
     random = Random(seed)
     pool = max(events * 6 // 10 * MEETS_MS // span_ms, 1)
     arrivals: list[tuple[int, str, bytes]] = []
     for number in range(events):
-        time_ms = START_MS + span_ms * number // events
+        time_ms = start_ms + span_ms * number // events
         country = random.choice(COUNTRIES)
         kind = random.random()
         sensor = "nobody" if kind < 0.01 else f"sensor-{country.lower()}"

@@ -104,6 +104,37 @@ def batch(last: int) -> list[Any]:
     return [SimpleNamespace(offset=last - 1), SimpleNamespace(offset=last)]
 
 
+@pytest.mark.parametrize("during", ["the fetch", "the hand-over"])
+async def test_what_was_fetched_in_a_rebalance_is_fetched_again(during: str) -> None:
+    """aiokafka has moved on behind what was fetched. If nobody moves it back, and the rebalance's
+    own seek was before, the records that are not handed on are lost: they were, one run in many.
+    """
+    consumer = Recording()
+    sought: list[str] = []
+
+    async def fetched(timeout: float) -> Any:
+        consumer.flow_active = during != "the fetch"
+        return {A: batch(9), B: batch(5)}, {A, B}
+
+    async def perform_seek() -> None:
+        sought.append("committed")
+
+    consumer.app = SimpleNamespace(consumer_generation_id=1)
+    consumer.flow_active = True
+    consumer._stopped = SimpleNamespace(is_set=lambda: False)
+    consumer._crashed = SimpleNamespace(is_set=lambda: False)
+    consumer._wait_next_records = fetched
+    consumer.__dict__["perform_seek"] = perform_seek
+    consumer.__dict__["_batch_message"] = lambda tp, batch: (tp, batch[-1].offset)
+    handed: list[TP] = []
+    async for tp, _ in consumer.getmany(1.0):
+        handed.append(tp)
+        if during == "the hand-over":
+            consumer.app.consumer_generation_id = 2
+    assert handed == ([] if during == "the fetch" else [A])
+    assert sought == ["committed"]
+
+
 async def test_only_what_is_done_is_committed() -> None:
     consumer = Recording()
     assert not await consumer.force_commit()
@@ -202,6 +233,17 @@ def test_the_partitions_of_a_topic_are_known_to_every_member() -> None:
     )
     assert consumer.topic_partitions("events") == 3
     assert consumer.topic_partitions("other") is None
+
+
+def test_a_member_with_a_name_leaves_only_when_it_is_told_to() -> None:
+    """aiokafka sends no farewell for one: its partitions would be kept for it for the session."""
+    consumer = Recording()
+    consumer._thread = SimpleNamespace(_consumer=None)
+    consumer.leave_for_good()
+    coordinator = SimpleNamespace(_group_instance_id="correlate-1")
+    consumer._thread._consumer = SimpleNamespace(_coordinator=coordinator)
+    consumer.leave_for_good()
+    assert coordinator._group_instance_id is None
 
 
 async def test_a_heartbeat_is_heard_when_it_was_answered() -> None:
