@@ -96,15 +96,23 @@ RECORD_BYTES = 768 * 1024
 
 
 def records(sightings: Sightings) -> Iterator[bytes]:
-    """The record of some sightings, or, of very long values, as many as it takes."""
+    """The record of some sightings, or, of very long values, as many as it takes.
+
+    The last carries the watermark: to the others, what follows them could be late.
+    """
     encoded = encode(sightings)
     if len(encoded) <= RECORD_BYTES or sum(len(group.values) for group in sightings.groups) <= 1:
         yield encoded
         return
-    for half in (0, 1):
-        groups = [part for group in sightings.groups if (part := _half(group, half)).values]
-        if groups:
-            yield from records(msgspec.structs.replace(sightings, groups=groups))
+    halves = [
+        groups
+        for half in (0, 1)
+        if (groups := [of for group in sightings.groups if (of := _half(group, half)).values])
+    ]
+    replace = msgspec.structs.replace
+    for groups in halves[:-1]:
+        yield from records(replace(sightings, groups=groups, watermark=UNKNOWN_WATERMARK))
+    yield from records(replace(sightings, groups=halves[-1]))
 
 
 def _half(group: Group, half: int) -> Group:

@@ -273,7 +273,7 @@ def test_records_of_long_values_are_split_and_lose_nothing(sizes: list[int], wid
     for one in read:
         assert isinstance(one, Sightings)
         assert (one.source, one.organisation, one.country) == ("t/0", "o", "CZ")
-        assert (one.watermark, one.ingested) == (5, 6)
+        assert (one.watermark, one.ingested) == (5 if one is read[-1] else -1, 6)
         for group in one.groups:
             seen.update(
                 (group.type, v, t) for v, t in zip(group.values, group.first_seen, strict=True)

@@ -280,7 +280,9 @@ def test_records_are_split_until_they_fit() -> None:
     for record in made:
         packed = decode_sightings(None, record)
         assert isinstance(packed, Sightings)
-        assert (packed.source, packed.watermark, packed.ingested) == ("t/0", 5, 6)
+        # Time comes to there with the last of them: what follows a part must not be late by it.
+        watermark = 5 if record is made[-1] else UNKNOWN_WATERMARK
+        assert (packed.source, packed.watermark, packed.ingested) == ("t/0", watermark, 6)
         for group in packed.groups:
             seen += zip(group.values, group.first_seen, group.last_seen, strict=True)
     wanted = [*zip(values, range(2000), range(1, 2001), strict=True), ("8.8.8.8", 1, 2)]
