@@ -37,33 +37,46 @@ class BrokerFailed(Exception):  # noqa: N818 — it is what happened
 
 def missing_for_kafka() -> list[str]:
     """What this machine lacks to run a real Kafka, as words for a message; empty if nothing."""
-    missing = [] if find_java() else [f"java >= {_OLDEST_JAVA}"]
+    refused: list[str] = []
+    missing = [] if find_java(refused) else [f"java >= {_OLDEST_JAVA}{''.join(refused)}"]
     if not shutil.which("mvn") and not _jar_directory().is_dir():
         missing.append("maven")
     return missing
 
 
-def find_java() -> str | None:
-    """The first of JAVA_HOME, the PATH and Homebrew that is new enough for Kafka."""
+def find_java(refused: list[str] | None = None) -> str | None:
+    """The first of JAVA_HOME, the PATH and Homebrew that is new enough for Kafka.
+
+    `refused` is told of those that are there and are not.
+    """
     home = os.environ.get("JAVA_HOME")
     for candidate in ([f"{home}/bin/java"] if home else []) + ["java", *_BREW_JAVAS]:
         path = shutil.which(candidate)
-        if path and _java_version(path) >= _OLDEST_JAVA:
+        if path is None:
+            continue
+        version, said = _java_version(path)
+        if version >= _OLDEST_JAVA:
             return path
+        if refused is not None:
+            refused.append(f" ({path}: {said})")
     return None
 
 
-def _java_version(java: str) -> int:
-    """17 of `openjdk version "17.0.15"`, 8 of `"1.8.0_402"`, 22 of `"22-ea"`; 0: it has none."""
+def _java_version(java: str) -> tuple[int, str]:
+    """17 of `openjdk version "17.0.15"`, 8 of `"1.8.0_402"`, 22 of `"22-ea"`; 0: it has none.
+
+    And what it said, in one line.
+    """
     try:
         done = subprocess.run(
             [java, "-version"], capture_output=True, text=True, timeout=30, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 0, str(error)
     # Searched for, since JAVA_TOOL_OPTIONS puts a line before it. macOS's stub only fails.
-    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
-    return int(found[1]) if found and done.returncode == 0 else 0
+    said = " ".join((done.stderr + done.stdout).split())[:200] or f"status {done.returncode}"
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return (int(found[1]) if found and done.returncode == 0 else 0), said
 
 
 def deployed(name: str) -> Path:
