@@ -24,7 +24,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from pipeline.shell import broker_security
+from pipeline.shell.access import broker_security
 from pipeline.shell.kafka_install import (
     INSTALL_HINT,
     BrokerFailed,

@@ -14,10 +14,10 @@ import typer
 from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
-from pipeline.shell.cli_access import principal_cli, sensor_cli
-from pipeline.shell.cli_dead_letters import group as dead_letters
+from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_score import score
+from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load

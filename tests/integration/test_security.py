@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from pipeline import dead_letter
 from pipeline.shell import files, observe
-from pipeline.shell.certificates import make_authority
+from pipeline.shell.access.certificates import make_authority
 from pipeline.shell.kafka_install import missing_for_kafka
 from pipeline.shell.processes import Child, ChildFailed
 from pipeline.shell.security import for_librdkafka

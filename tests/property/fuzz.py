@@ -29,8 +29,8 @@ from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
-from pipeline.shell.dead_letter_file import line_of
-from pipeline.shell.dead_letters import Filed, Place
+from pipeline.shell.letters.file import line_of
+from pipeline.shell.letters.reading import Filed, Place
 from pipeline.shell.printable import plain_json, printable
 from pipeline.sight import decode_sightings, records
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pipeline.dead_letter import DeadLetter
 from pipeline.decode import Reason
-from pipeline.shell.dead_letter_file import create, letters_of, line_of
-from pipeline.shell.dead_letters import Filed, Place, Wanted, place_of
-from pipeline.shell.dead_letters_view import letter_lines, row
+from pipeline.shell.letters.file import create, letters_of, line_of
+from pipeline.shell.letters.reading import Filed, Place, Wanted, place_of
+from pipeline.shell.letters.view import letter_lines, row
 from pipeline.shell.printable import plain_json
 from pipeline.shell.settings import WrongUseError
 

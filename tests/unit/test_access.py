@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 from msgspec.structs import replace
 
-from pipeline.shell import broker_security
-from pipeline.shell.access import Grant, Principal, Role, check_name, grants, principal_of
-from pipeline.shell.certificates import BROKER_DAYS, make_authority, make_broker
-from pipeline.shell.handover import new_password, write_handover, write_private
+from pipeline.shell.access import broker_security
+from pipeline.shell.access.certificates import BROKER_DAYS, make_authority, make_broker
+from pipeline.shell.access.grants import Grant, Principal, Role, check_name, grants, principal_of
+from pipeline.shell.access.handover import new_password, write_handover, write_private
 from pipeline.shell.kafka_install import BrokerFailed
 from pipeline.shell.security import for_aiokafka, for_faust, for_librdkafka, password
 from pipeline.shell.settings import Settings, WrongUseError, load

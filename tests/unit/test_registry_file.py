@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.registry import Party, Registry, read_registry
-from pipeline.shell import registry_file
-from pipeline.shell.registry_file import Change, NewSensor, with_sensor, without_sensor
+from pipeline.shell.access import registry_file
+from pipeline.shell.access.registry_file import Change, NewSensor, with_sensor, without_sensor
 from pipeline.shell.settings import WrongUseError
 
 TEXT = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.shell.access import Grant, Principal, Role, grants
+from pipeline.shell.access.grants import Grant, Principal, Role, grants
 from pipeline.shell.settings import Settings
 
 ROOT = Path(__file__).parents[2]

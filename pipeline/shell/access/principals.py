@@ -26,7 +26,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from pipeline.shell.access import Grant, State
+from pipeline.shell.access.grants import Grant, State
 from pipeline.shell.processes import until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import FailedError, Settings

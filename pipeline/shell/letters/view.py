@@ -11,9 +11,9 @@ from msgspec import Struct
 from pipeline.dead_letter import sensor_of
 from pipeline.decode import Reason
 from pipeline.resend import Held
-from pipeline.shell.dead_letters import Filed
+from pipeline.shell.letters.reading import Filed
+from pipeline.shell.letters.resending import Outcome
 from pipeline.shell.printable import cut, printable, printable_bytes
-from pipeline.shell.resending import Outcome
 
 _DETAIL = 100  # characters of it in a list
 

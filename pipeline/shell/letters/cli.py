@@ -18,12 +18,12 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from pipeline.decode import Reason
 from pipeline.resend import Judge
-from pipeline.shell import dead_letters_view as view
 from pipeline.shell import files
-from pipeline.shell.dead_letter_file import create, letters_of, line_of
-from pipeline.shell.dead_letters import Drawer, Filed, Wanted, place_of
+from pipeline.shell.letters import view
+from pipeline.shell.letters.file import create, letters_of, line_of
+from pipeline.shell.letters.reading import Drawer, Filed, Wanted, place_of
+from pipeline.shell.letters.resending import Resender
 from pipeline.shell.printable import plain_json, printable
-from pipeline.shell.resending import Resender
 from pipeline.shell.settings import FailedError, Settings, WrongUseError, load, milliseconds
 
 T = TypeVar("T")

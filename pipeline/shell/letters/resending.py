@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from pipeline.dead_letter import DeadLetter, headers_of
 from pipeline.decode import MAX_MESSAGE_BYTES
 from pipeline.resend import ALWAYS_HELD, Held, Judge
-from pipeline.shell.dead_letters import NAME, Filed
+from pipeline.shell.letters.reading import NAME, Filed
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import Settings
 

@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.registry import topic_name
-from pipeline.shell import files, registry_file
-from pipeline.shell.access import NOBODY, Principal, Role, State, check_name, grants, principal_of
-from pipeline.shell.handover import new_password, write_handover
+from pipeline.shell import files
+from pipeline.shell.access import registry_file
+from pipeline.shell.access.grants import (
+    NOBODY,
+    Principal,
+    Role,
+    State,
+    check_name,
+    grants,
+    principal_of,
+)
+from pipeline.shell.access.handover import new_password, write_handover
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 if TYPE_CHECKING:
-    from pipeline.shell.principals import Principals
+    from pipeline.shell.access.principals import Principals
 
 sensor_cli = typer.Typer(no_args_is_help=True, help="Sensors: their logins, and their registry.")
 principal_cli = typer.Typer(no_args_is_help=True, help="Logins of workers, readers and partners.")
@@ -193,7 +202,9 @@ def _admit(
 
 
 def _principals(settings: Settings) -> Principals:
-    from pipeline.shell.principals import Principals  # librdkafka: other commands start without it
+    from pipeline.shell.access.principals import (
+        Principals,  # librdkafka: other commands start without it
+    )
 
     return Principals(settings)
 

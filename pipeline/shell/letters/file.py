@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from pipeline.dead_letter import DeadLetter
 from pipeline.decode import MAX_MESSAGE_BYTES, Reason
 from pipeline.problem import Problem
-from pipeline.shell.dead_letters import Filed, place_of
+from pipeline.shell.letters.reading import Filed, place_of
 from pipeline.shell.settings import WrongUseError
 
 LONGEST_LINE = 4 * MAX_MESSAGE_BYTES  # base64, and the rest of it

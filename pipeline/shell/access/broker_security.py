@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.shell.certificates import Certified, make_authority, make_broker
-from pipeline.shell.handover import (
+from pipeline.shell.access.certificates import Certified, make_authority, make_broker
+from pipeline.shell.access.handover import (
     AUTHORITY,
     CONFIG,
     PASSWORD,

@@ -1,0 +1,1 @@
+"""The dead letters: read, shown, exported, sent in again."""
