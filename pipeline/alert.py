@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline import __version__
+from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
@@ -22,6 +23,7 @@ _STAGE = {
     Change.CLOSED: (3, 4),
     Change.MERGED: (3, 4),
 }
+_INFORMATIONAL = 1
 _SEVERITY = {
     Level.INFORMATIONAL: 1,
     Level.LOW: 2,
@@ -83,12 +85,16 @@ class AlertObservable(Struct, frozen=True, omit_defaults=True):
 
 
 class Unmapped(Struct, frozen=True):
-    """What OCSF has no place for. `origin` is of an `ip`; else null."""
+    """What OCSF has no place for. `origin` is of an `ip`; else null.
+
+    `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
+    """
 
     countries: tuple[str, ...]
     organisations: tuple[str, ...]
     origin: Origin | None
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
+    known_benign: tuple[str, ...] = ()
 
 
 class Alert(Struct, frozen=True):
@@ -112,20 +118,21 @@ _METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__
 _encode = msgspec.json.Encoder().encode
 
 
-def alert(episode: Episode, geo: Geo) -> Alert:
+def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     """The finding that one revision of an episode is."""
     rule = episode.rule
     activity, status = _STAGE[episode.change]
     kind = rule.indicator_type
     number = _OBSERVABLE_TYPE.get(kind, _OTHER)
     origin = geo.origin(episode.value) if kind == IP else None
+    listed = benign.lists(kind, episode.value)
     merged_into = msgspec.UNSET if episode.merged_into is None else episode.merged_into
     return Alert(
         activity_id=activity,
         category_uid=CATEGORY_FINDINGS,
         class_uid=CLASS_DETECTION_FINDING,
         type_uid=CLASS_DETECTION_FINDING * 100 + activity,
-        severity_id=_SEVERITY[rule.level],
+        severity_id=_INFORMATIONAL if listed and benign.lowers else _SEVERITY[rule.level],
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
@@ -140,7 +147,7 @@ def alert(episode: Episode, geo: Geo) -> Alert:
         observables=(
             AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
         ),
-        unmapped=Unmapped(episode.countries, episode.organisations, origin, merged_into),
+        unmapped=Unmapped(episode.countries, episode.organisations, origin, merged_into, listed),
     )
 
 

@@ -117,7 +117,7 @@ def correlate(
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
     run = OfflineRun(files.registry_of(sensors), files.rules_of(rules), settings.lateness_ms)
-    geo = files.geo_of(settings)
+    geo, benign = files.geo_of(settings), files.benign_of(settings)
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
         out = _open(stack, output, "wb")
@@ -130,7 +130,7 @@ def correlate(
 
         # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
         plain = out is sys.stdout.buffer and sys.stdout.isatty()
-        for finding in alerts(run.episodes(lines, reject), geo):
+        for finding in alerts(run.episodes(lines, reject), geo, benign):
             encoded = alert.encode(finding)
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
@@ -178,6 +178,22 @@ def check(
             print(printable(f"{checked.path}: good ({checked.kind})"))
         good = good and checked.good
     raise typer.Exit(0 if good else 1)
+
+
+@cli.command()
+def warninglists(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A checkout of MISP/misp-warninglists.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Where to; by default the cut that is in use.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Cut the lists of benign infrastructure anew, and say what changed."""
+    from pipeline.shell.warninglists import run
+
+    raise typer.Exit(run(directory, output, load(config)))
 
 
 @cli.command()

@@ -13,6 +13,7 @@ import faust
 from faust.types import TP
 
 from pipeline import alert
+from pipeline.benign import Benign
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.rule import Rule
@@ -158,6 +159,7 @@ class CorrelateStage:
         settings: Settings,
         rules: Sequence[Rule],
         geo: Geo,
+        benign: Benign,
         alert_partitions: int,
         sightings_partitions: int,
     ) -> None:
@@ -165,6 +167,7 @@ class CorrelateStage:
         self.settings = settings
         self._rules = rules
         self._geo = geo
+        self._benign = benign
         self._alert_partitions = alert_partitions
         self._sightings_partitions = sightings_partitions
         self._sightings = settings.topic("sightings")
@@ -250,7 +253,7 @@ class CorrelateStage:
         def work(batch: Batch) -> None:
             taken = keeper.shard.take([(record.key, record.value) for record in batch])
             for episode in (*taken.episodes, *keeper.shard.refresh()):
-                alert.encode(alert.alert(episode, self._geo))
+                alert.encode(alert.alert(episode, self._geo, self._benign))
             list(keeper.shard.checkpoint())
 
         return work
@@ -273,7 +276,7 @@ class CorrelateStage:
         """Send revisions of alerts, those of one alert to one partition and in their order."""
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         for episode in episodes:
-            finding = alert.encode(alert.alert(episode, self._geo))
+            finding = alert.encode(alert.alert(episode, self._geo, self._benign))
             partition = partition_of(episode.id, self._alert_partitions)
             by_partition.setdefault(partition, []).append((episode.id.encode(), finding))
         for partition, messages in by_partition.items():

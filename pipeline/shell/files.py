@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from pipeline.benign import Benign
 from pipeline.geo import Geo
 from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
@@ -12,6 +13,7 @@ from pipeline.rule import Rule, check_unique, read_rules
 from pipeline.shell.geodb import open_database
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError
+from pipeline.warninglist import decode as decode_cut
 
 MAX_BYTES = 64 << 20
 _SHOWN = 20
@@ -78,3 +80,12 @@ def geo_of(settings: Settings) -> Geo:
     places = Path(settings.geoip_db or carried("geoip", "geo-whois-asn-country.mmdb"))
     networks = Path(settings.geoip_asn_db) if settings.geoip_asn_db else None
     return Geo(open_database(places), open_database(networks) if networks else None)
+
+
+def benign_of(settings: Settings) -> Benign:
+    """The lists of benign infrastructure: the carried cut where no other is set."""
+    path = Path(settings.warninglists or carried("warninglists", "lists.jsonl"))
+    lists = decode_cut(read_text(path).encode())
+    if isinstance(lists, str):
+        raise WrongUseError(f"{path}: {lists}; `sightline warninglists` makes such a file")
+    return Benign(lists, lowers=settings.known_benign == "lower")

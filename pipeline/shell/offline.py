@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert, alert
+from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
@@ -78,6 +79,8 @@ def _ended(episodes: Iterable[Episode]) -> Iterator[Episode]:
     return (episode for episode in episodes if episode.change is Change.CLOSED)
 
 
-def alerts(episodes: Iterable[Episode], geo: Geo) -> Iterator[Alert]:
+def alerts(
+    episodes: Iterable[Episode], geo: Geo, benign: Benign = NOTHING_LISTED
+) -> Iterator[Alert]:
     """The final revision of each."""
-    return (alert(episode, geo) for episode in episodes)
+    return (alert(episode, geo, benign) for episode in episodes)

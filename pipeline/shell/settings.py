@@ -55,6 +55,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An MMDB of countries; the carried one if empty."""
     geoip_asn_db: str = ""
     """An MMDB of autonomous systems; none if empty."""
+    warninglists: str = ""
+    """A cut of the lists of benign infrastructure; the carried one if empty."""
+    known_benign: Literal["lower", "label"] = "lower"
+    """What becomes of an alert whose indicator is listed: severity informational, or the rule's."""
     topic_prefix: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)] = ""
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9464
     """Where Prometheus scrapes a worker; 0 for nowhere."""

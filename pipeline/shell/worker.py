@@ -192,7 +192,8 @@ def run_stage(stage: str) -> int:
     if stage == "intake":
         IntakeStage(app, settings, registry, rules, sightings)
     else:
-        CorrelateStage(app, settings, rules, files.geo_of(settings), alerts, sightings)
+        geo, benign = files.geo_of(settings), files.benign_of(settings)
+        CorrelateStage(app, settings, rules, geo, benign, alerts, sightings)
     return run(app, stage)
 
 

@@ -71,6 +71,7 @@ def test_a_finding_says_what_the_contract_says() -> None:
             "countries": ["AT", "CZ", "SK"],
             "organisations": ["a", "b"],
             "origin": {"country": "AU", "asn": None, "as_name": None},
+            "known_benign": [],
         },
     }
 

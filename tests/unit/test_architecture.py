@@ -34,6 +34,8 @@ WAY = (
     "checkpoint",
     "shard",
     "geo",
+    "warninglist",
+    "benign",
     "alert",
     "dead_letter",
     "resend",
