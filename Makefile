@@ -6,7 +6,8 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench soak overload clean
+.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench peers performance pages \
+  soak overload clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,19 @@ lock: setup ## Resolve the dependencies anew
 
 bench: setup ## Events a second and alert latency on a real Kafka
 	@$(BIN)/sightline bench
+
+peers: setup ## The same job in Quix Streams and Bytewax, in environments of their own; ARGS="--lateness 1h"
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
+
+performance: setup ## Measure the whole table and write docs/performance.md and docs/scaling.md; TABLE=full
+	@mkdir -p docs/measured
+	$(BIN)/sightline bench --table $(or $(TABLE),quick) > docs/measured/bench.jsonl
+	$(BIN)/python -m tests.bench.peers > docs/measured/peers.jsonl
+	@$(MAKE) --no-print-directory pages
+
+pages: setup ## Write docs/performance.md and docs/scaling.md from docs/measured
+	@$(BIN)/python -m tests.bench.page
+	@$(BIN)/python -m tests.bench.scaling
 
 soak: setup ## 100 SIGKILLs on a real Kafka (SOAK_KILLS, SOAK_SEED, SOAK_SECONDS)
 	@$(BIN)/python -m tests.soak

@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_score import score
 from pipeline.shell.letters.cli import group as dead_letters
@@ -33,6 +34,7 @@ cli = typer.Typer(
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.command()(bench)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -194,20 +196,6 @@ def warninglists(
     from pipeline.shell.warninglists import run
 
     raise typer.Exit(run(directory, output, load(config)))
-
-
-@cli.command()
-def bench(
-    events: Annotated[int, typer.Option(help="How many events.")] = 500_000,
-    seed: Annotated[int, typer.Option(help="Of the generated events.")] = 1,
-    indicators: Annotated[
-        int, typer.Option(min=1, max=3, help="Indicators an event: a honeypot's has one.")
-    ] = 1,
-) -> None:
-    """Measure events a second and alert latency; the last line is one JSON object."""
-    from pipeline.shell.bench import run
-
-    raise typer.Exit(run(events, seed, indicators))
 
 
 cli.command()(generate)

@@ -91,10 +91,11 @@ class Child:
         ready_within: float | None = 60.0,
         log: Path | Literal["inherit"] | None = None,
         name: str | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.name = name or " ".join(arguments)
         self.ready = ""
-        self._command = [sys.executable, *arguments]
+        self._command = [python, *arguments]
         self._environment = dict(environment or {})
         self._ready_within = ready_within
         self._log_path = log

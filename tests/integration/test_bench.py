@@ -1,0 +1,40 @@
+"""`sightline bench` on a real Kafka: exact whatever the load is, and its last line says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from pipeline.shell.broker import missing_for_kafka
+
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.skipif(bool(missing_for_kafka()), reason="it starts a real Kafka"),
+]
+
+PROMISED = ("events_per_second", "ceiling_events_per_second", "ratio", "exact")
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        ("--events", "40000", "--indicators", "3", "--live", "30000", "--packed", "40"),
+        ("--events", "40000", "--skew", "hot", "--workers", "2", "--window", "24h"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_is_exact_and_says_what_it_took(factors: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "pipeline", "bench", "--probes", "10", *factors]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    *_, last = done.stdout.splitlines()
+    result = orjson.loads(last)
+    assert result["exact"] is True
+    assert all(result[name] for name in PROMISED)
+    assert len(result["ceilings"]) == 2
+    assert all(result["cpu_seconds_per_million_events"].values())
+    assert result["live_indicators"]["before"] == result["live"]
+    assert result["alerts"] > 0
