@@ -14,10 +14,10 @@ from faust.types import TP
 
 from pipeline import alert
 from pipeline.benign import Benign
-from pipeline.episode import Change, Episode
+from pipeline.episode import Episode
 from pipeline.geo import Geo
 from pipeline.rule import Rule
-from pipeline.shard import CheckpointRecord, Shard, Taken
+from pipeline.shard import Shard
 from pipeline.shell import metrics
 from pipeline.shell.app import (
     SESSION_TIMEOUT_S,
@@ -28,6 +28,7 @@ from pipeline.shell.app import (
     log,
     serve,
 )
+from pipeline.shell.keeper import GivenUpError, Keeper
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import read_to_end
 from pipeline.shell.settings import Settings
@@ -36,118 +37,6 @@ from pipeline.shell.transport import Batch
 from pipeline.sight import partition_of
 
 STAGE = "correlate"
-
-
-WAITING = 16
-"""Batches of a shard that are correlated before what they led to is sent."""
-
-BLOCK_S = 0.02
-"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time."""
-
-
-class GivenUpError(Exception):
-    """The partition is not ours any more: what was being done with it is somebody else's now."""
-
-
-class Keeper:
-    """One shard, and the order in which what it gives out is sent (see `pipeline.shard`).
-
-    Correlating goes on while alerts of before are on their way; a checkpoint's segment is made
-    only when none is, behind `gate`.
-    """
-
-    def __init__(self, stage: CorrelateStage, partition: int, shard: Shard) -> None:
-        self.shard = shard
-        self.gate = asyncio.Lock()
-        self._stage = stage
-        self._partition = partition
-        self._alerts = Outbox(stage.app)
-        self._checkpoints = Outbox(stage.app)
-        self._posts: asyncio.Queue[tuple[Taken, TP, Batch]] = asyncio.Queue()
-        self._sender = asyncio.ensure_future(self._send_all())
-        self._given_up = asyncio.Event()
-
-    async def take(self, tp: TP, batch: Batch) -> Taken:
-        """Correlate a batch; what it led to is sent in its turn."""
-        if self._posts.qsize() >= WAITING:
-            await self._all_sent()
-        async with self.gate:
-            taken = self.shard.take([(record.key, record.value) for record in batch])
-            self._posts.put_nowait((taken, tp, batch))
-        return taken
-
-    async def _send_all(self) -> None:
-        failing: tuple[TP, Batch] | None = None
-        try:
-            while True:
-                taken, tp, batch = await self._posts.get()
-                failing = tp, batch
-                if taken.write_ahead:
-                    await self._alerts.delivered()
-                    for record in taken.write_ahead:
-                        await self._save(*record)
-                    await self._checkpoints.delivered()
-                await self._send(taken)
-                consumer_of(self._stage.app).done(tp, batch)
-                self._posts.task_done()
-        except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
-            if failing is not None and failing[1]:
-                self._stage.hand.take(*failing)
-            crash(f"correlate: alerts of partition {self._partition} were not sent")
-
-    async def _send(self, taken: Taken) -> None:
-        if taken.episodes:
-            await self._stage.publish(self._alerts, taken.episodes)
-            if taken.ingested_ms and any(e.change is Change.OPENED for e in taken.episodes):
-                metrics.ALERT_SECONDS.observe(max(time.time() - taken.ingested_ms / 1000, 0))
-
-    async def _save(self, key: bytes, segment: bytes | None) -> None:
-        topic = self._stage.settings.topic("checkpoints")
-        await self._checkpoints.send(topic, key, segment, self._partition)
-
-    async def checkpoint(self) -> None:
-        """Write a checkpoint; returns when it has arrived."""
-        async with self.gate:
-            await self._all_sent()
-            await self._stage.publish(self._alerts, self.shard.refresh())
-        segments = self.shard.checkpoint()
-        more = True
-        while more:
-            async with self.gate:
-                await self._all_sent()
-                await self._alerts.delivered()
-                started = time.perf_counter()
-                made: list[CheckpointRecord] = []
-                while more and time.perf_counter() - started < BLOCK_S:
-                    record = next(segments, None)
-                    more = record is not None
-                    if record is not None:
-                        made.append(record)
-                metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
-            for record in made:
-                if self._given_up.is_set():
-                    raise GivenUpError
-                await self._save(*record)
-        await self._checkpoints.delivered()
-
-    async def close(self) -> None:
-        """Give the partition up: what was not sent is its next owner's to find again. What is on
-        its way arrives before this returns: the next owner must not begin between.
-        """
-        self._sender.cancel()
-        self._given_up.set()
-        await self._alerts.delivered()
-        await self._checkpoints.delivered()
-
-    async def _all_sent(self) -> None:
-        """Wait for what was correlated to be sent; a `GivenUpError` if it never will be."""
-        sent = asyncio.ensure_future(self._posts.join())
-        given_up = asyncio.ensure_future(self._given_up.wait())
-        await asyncio.wait({sent, given_up}, return_when=asyncio.FIRST_COMPLETED)
-        sent.cancel()
-        given_up.cancel()
-        if self._given_up.is_set():
-            raise GivenUpError
 
 
 class CorrelateStage:

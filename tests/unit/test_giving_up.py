@@ -11,7 +11,8 @@ from faust.types import TP
 
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
-from pipeline.shell.correlating import CorrelateStage, GivenUpError, Keeper
+from pipeline.shell.correlating import CorrelateStage
+from pipeline.shell.keeper import GivenUpError, Keeper
 from pipeline.shell.settings import Settings
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
 
@@ -82,7 +83,7 @@ async def test_offsets_are_forgotten_before_anything_is_waited_for() -> None:
     stage._loading = {}
     with pytest.MonkeyPatch.context() as patch:
         consumer = SimpleNamespace(forget=said.append)
-        patch.setattr("pipeline.shell.correlating.consumer_of", lambda _: consumer)
+        patch.setattr("pipeline.shell.keeper.consumer_of", lambda _: consumer)
         await stage._revoked(stage.app, {TP0})
     assert said == [TP0, "close"]
     assert stage._keepers == {}
