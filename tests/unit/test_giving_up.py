@@ -83,7 +83,7 @@ async def test_offsets_are_forgotten_before_anything_is_waited_for() -> None:
     stage._loading = {}
     with pytest.MonkeyPatch.context() as patch:
         consumer = SimpleNamespace(forget=said.append)
-        patch.setattr("pipeline.shell.keeper.consumer_of", lambda _: consumer)
+        patch.setattr("pipeline.shell.correlating.consumer_of", lambda _: consumer)
         await stage._revoked(stage.app, {TP0})
     assert said == [TP0, "close"]
     assert stage._keepers == {}
