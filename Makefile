@@ -33,8 +33,8 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-unit: setup ## Unit and property tests, with the core's coverage
-	$(BIN)/python -m pytest -q tests/unit tests/property --cov --cov-report=term
+unit: setup ## Unit, property and golden tests, with the core's coverage
+	$(BIN)/python -m pytest -q tests/unit tests/property tests/golden --cov --cov-report=term
 
 integration: setup ## Real processes on a real broker
 	$(BIN)/python -m pytest -q tests/scenarios tests/integration

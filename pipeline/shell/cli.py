@@ -16,6 +16,7 @@ from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_bench import bench
+from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_score import score
 from pipeline.shell.letters.cli import group as dead_letters
@@ -35,6 +36,7 @@ cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(bench)
+cli.command()(convert)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]

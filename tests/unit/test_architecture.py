@@ -9,6 +9,16 @@ from pathlib import Path
 import pipeline
 
 ROOT = Path(pipeline.__file__).parent
+# Native logs to events. Each format is a module of its own and stands on what is read first, beside
+# the others: of formats, only those that come within another import one.
+SHARED = ("instant", "value", "required", "table", "record", "format", "common", "pairs", "syslog")
+WITHIN = ("sshd", "iptables", "filterlog", "mikrotik", "zeek_tables")
+FORMATS = (
+    *("access_log", "cef", "cloudtrail", "columns", "cowrie", "dionaea", "ecs", "fortigate"),
+    *("heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary", "panos", "suricata"),
+    *("tpot", "vpcflow", "zeek"),
+)
+ADAPTER = (*SHARED, *WITHIN, *FORMATS, "catalogue", "conversion")
 # A module may import what stands before it, never what stands after it.
 WAY = (
     "problem",
@@ -17,6 +27,7 @@ WAY = (
     "event",
     "decode",
     "indicator",
+    *(f"adapter.{name}" for name in ADAPTER),
     "registry",
     "party",
     "yaml_node",
@@ -98,6 +109,12 @@ def test_a_stage_imports_only_what_lies_before_it() -> None:
         before = set(WAY[: WAY.index(stage(path))]) | {"__version__"}
         ours = {name.partition(".")[2] for name in imports(path) if name.startswith("pipeline.")}
         assert ours <= before, f"{stage(path)}: {sorted(ours - before)}"
+
+
+def test_a_format_knows_no_other() -> None:
+    formats = {f"pipeline.adapter.{name}" for name in FORMATS}
+    for name in FORMATS:
+        assert not set(imports(ROOT / "adapter" / f"{name}.py")) & formats, name
 
 
 def test_modules_can_be_read_at_a_sitting() -> None:

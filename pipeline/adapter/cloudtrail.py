@@ -1,0 +1,90 @@
+"""AWS CloudTrail: events one a line, or the files that CloudTrail puts into a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pipeline.adapter import value
+from pipeline.adapter.format import Format, has, json_reader
+from pipeline.adapter.instant import iso
+from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
+
+_EVERY = (
+    Row("eventTime", "time", iso),
+    Row("eventID", "metadata.uid", value.own_id),
+    Row("sourceIPAddress", "src_endpoint.ip", value.ip),
+    Row("sourceIPAddress", "src_endpoint.hostname", value.host),
+    Row("userAgent", "http_request.user_agent", value.text),
+    Row("errorCode", "status_code", value.text),
+    Row("errorCode", "status_id", value.constant(2)),
+)
+_OUTCOME = value.coded({"success": 1, "failure": 2}, 0)
+_CALL = Table(
+    "API call",
+    6003,
+    99,
+    (
+        *_EVERY,
+        Row("eventName", "api.operation", value.text),
+        Row("eventSource", "api.service.name", value.text),
+        Row("userIdentity.type", "actor.invoked_by", value.text),
+        Row("userIdentity.userName", "actor.user.name", value.text),
+        Row("userIdentity.arn", "actor.user.uid", value.text),
+    ),
+)
+_LOGIN = Table(
+    "console login",
+    3002,
+    1,
+    (
+        *_EVERY,
+        Row("eventSource", "service.name", value.text),
+        Row("userIdentity.userName", "user.name", value.text),
+        Row("userIdentity.arn", "user.uid", value.text),
+        Row("responseElements.ConsoleLogin", "status_id", _OUTCOME),
+    ),
+)  # fmt: skip
+_TABLES = (_CALL, _LOGIN)
+_SHAPE = Shape(_TABLES, ("Records", "userIdentity"))
+
+
+def _each(record: Fields) -> Sequence[Fields | Problem]:
+    return (
+        [record] if type(record.Records) is not list else [_record(one) for one in record.Records]
+    )
+
+
+def _record(one: Any) -> Fields | Problem:
+    try:
+        return msgspec.convert(one, _SHAPE.type)
+    except msgspec.ValidationError as error:
+        return Problem(f"in Records: {error}")
+
+
+def _choose(record: Fields) -> Table | None:
+    if type(record.eventName) is not str:
+        return None
+    user = record.userIdentity
+    if record.eventName == "ConsoleLogin" and user is not None and (user.userName or user.arn):
+        return _LOGIN
+    return _CALL
+
+
+CLOUDTRAIL = Format(
+    name="cloudtrail",
+    also=("aws-cloudtrail",),
+    title="AWS CloudTrail",
+    product={"name": "CloudTrail", "vendor_name": "AWS"},
+    reference="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html",
+    tables=_TABLES,
+    shape=_SHAPE,
+    reader=json_reader(_SHAPE, _choose, _each, sort="CloudTrail"),
+    json=True,
+    longest=64 << 20,
+    of_keys=lambda keys: (
+        has("eventName", "eventSource", "eventTime")(keys) or (len(keys) == 1 and "Records" in keys)
+    ),
+)

@@ -1,0 +1,223 @@
+"""A file of a format, line by line, to events or rejections. No I/O here.
+
+An event is named by its own id where its format gives it one, else by its record's bytes and the
+number of its line: to convert or send a file again names its events as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.adapter.format import NOT_JSON, Format, Options
+from pipeline.adapter.instant import Clock
+from pipeline.adapter.record import Broken, JsonLines, Record, text_line
+from pipeline.adapter.required import lacks, less
+from pipeline.adapter.table import Fields, Mapper, Problem, Table
+from pipeline.decode import MAX_EVENT_BYTES, Reason, Rejection, decode
+
+_encode = msgspec.json.Encoder().encode
+CONNECTION = Table("connection", 4001, 6, (), judged=True)
+GENERAL = Table("general", 0, 0, (), judged=True)
+
+
+def _name(raw: bytes, number: int) -> str:
+    return f"{blake2b(raw, digest_size=16).hexdigest()}-{number}"
+
+
+class Rejected(Struct, frozen=True):
+    """A record of which no event came, and the number of its first line, from 1."""
+
+    line: int
+    rejection: Rejection
+
+
+class Counts(Struct):
+    """Records are lines, or objects printed over several; of one may come several events."""
+
+    records: int = 0
+    events: int = 0
+    without_event: int = 0
+    """Headers and comments: nothing is wrong with them."""
+    rejected: int = 0
+
+
+class _Ready(Struct):
+    mapper: Mapper
+    before: bytes
+    after: bytes
+
+
+class Conversion:
+    """One file of one sensor. `position` is where its first line stands, from 1."""
+
+    def __init__(
+        self, format_: Format, sensor: str, clock: Clock, options: Options | None = None
+    ) -> None:
+        self.counts = Counts()
+        self._format = format_
+        self._sensor = sensor
+        self._clock = clock
+        self._read = format_.reader(options or Options())
+        self._lines = (
+            JsonLines(text=format_.text, longest=format_.longest) if format_.json else None
+        )
+        self._cut = self._lines.feed if self._lines else text_line
+        self._ready = {id(table): self._make_ready(table) for table in format_.tables}
+        self._connection = self._make_ready(CONNECTION)
+        self._general = self._make_ready(GENERAL)
+
+    def _make_ready(self, table: Table) -> _Ready:
+        before, after = table.head(self._format.product, self._sensor)
+        return _Ready(Mapper(table, self._format.shape), before, after)
+
+    def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
+        """What the line with that number completes: events as JSON, and what was rejected."""
+        out: list[bytes | Rejected] = []
+        for record in self._cut(line, number):
+            self._take(record, out)
+        return out
+
+    def end(self) -> Sequence[bytes | Rejected]:
+        """What the last line left open."""
+        out: list[bytes | Rejected] = []
+        for record in self._lines.end() if self._lines else ():
+            self._take(record, out)
+        return out
+
+    def _take(self, record: Record | Broken, out: list[bytes | Rejected]) -> None:
+        counts = self.counts
+        counts.records += 1
+        if isinstance(record, Broken):
+            counts.rejected += 1
+            out.append(Rejected(record.line, record.rejection))
+            return
+        number, raw = record
+        if self._format.entire is not None:
+            event = self._as_it_is(self._format.entire(raw), raw, number)
+            if isinstance(event, Problem):
+                self._reject(number, raw, event, out)
+            else:
+                counts.events += 1
+                out.append(event)
+            return
+        understood = self._read(raw)
+        if isinstance(understood, Problem):
+            self._reject(number, raw, understood, out)
+            return
+        if not understood:
+            counts.without_event += 1
+            return
+        for index, one in enumerate(understood):
+            event = one if isinstance(one, Problem) else self._event(*one, raw, number, index)
+            if isinstance(event, Problem):
+                self._reject(number, raw, event, out)
+            else:
+                counts.events += 1
+                out.append(event)
+
+    def _reject(self, number: int, raw: bytes, why: Problem, out: list[bytes | Rejected]) -> None:
+        self.counts.rejected += 1
+        reason = Reason.NOT_JSON if why.detail.startswith(NOT_JSON) else Reason.SCHEMA
+        if why.detail.startswith("nested deeper"):
+            reason = Reason.TOO_DEEP
+        out.append(Rejected(number, Rejection(reason, why.detail, raw)))
+
+    def _event(
+        self, table: Table, fields: Fields, raw: bytes, number: int, index: int
+    ) -> bytes | Problem:
+        ready = self._ready[id(table)]
+        event = ready.mapper.build(fields, self._clock)
+        if isinstance(event, Problem):
+            return event
+        if lacks(event, table.class_uid):
+            event, ready = self._less(event)
+        own = event.pop("metadata", None)
+        name = own["uid"] if own else _name(raw, number)
+        if index:
+            name = f"{name}-{index}"
+        try:
+            encoded = ready.before + _encode(name) + ready.after + _encode(event)[1:]
+        except UnicodeEncodeError:
+            return Problem("it holds half a surrogate pair")
+        if len(encoded) > MAX_EVENT_BYTES:
+            return Problem(f"an event of {len(encoded)} bytes; {MAX_EVENT_BYTES} are allowed")
+        return encoded
+
+    def _less(self, event: dict[str, Any]) -> tuple[dict[str, Any], _Ready]:
+        """An event that lacks what its class requires, as one of a class that requires less."""
+        for ready in (self._connection, self._general):
+            table = ready.mapper.table
+            left = less(event, table.class_uid, table.activity_id)
+            if not lacks(left, table.class_uid):
+                break
+        return left, ready
+
+    def _as_it_is(
+        self, event: dict[str, Any] | Problem, raw: bytes, number: int
+    ) -> bytes | Problem:
+        """An event that was one already, with what is required of ours."""
+        if isinstance(event, Problem):
+            return event
+        metadata = event.setdefault("metadata", {})
+        if isinstance(metadata, dict):
+            metadata.setdefault("uid", _name(raw, number))
+            profiles = metadata.setdefault("profiles", [])
+            if isinstance(profiles, list) and "host" not in profiles:
+                profiles.append("host")  # what lets an event have a device
+        device = event.get("device")
+        device = device if isinstance(device, dict) else {"type_id": 0}
+        if device.get("uid") not in {None, self._sensor}:
+            device["uid_alt"] = device["uid"]
+        event["device"] = device | {"uid": self._sensor}
+        try:
+            encoded = _encode(event)
+        except (UnicodeEncodeError, RecursionError):
+            return Problem("it cannot be written as JSON")
+        (checked,) = decode(encoded)[:1]
+        return Problem(checked.detail) if isinstance(checked, Rejection) else encoded
+
+    def explain(self, line: bytes, number: int) -> Iterator[str]:
+        """How a line is understood, a line of text a field. No password is in it."""
+        for record in self._cut(line, number):
+            if isinstance(record, Broken):
+                yield f"rejected: {record.rejection.detail}"
+                continue
+            if self._format.entire is not None:
+                event = self._as_it_is(self._format.entire(record[1]), record[1], record[0])
+                yield f"rejected: {event.detail}" if isinstance(event, Problem) else "as it is"
+                continue
+            understood = self._read(record[1])
+            if isinstance(understood, Problem):
+                yield f"rejected: {understood.detail}"
+                continue
+            if not understood:
+                yield "no event: a header or a comment"
+            for one in understood:
+                if isinstance(one, Problem):
+                    yield f"rejected: {one.detail}"
+                else:
+                    yield from self._explain_event(*one)
+
+    def _explain_event(self, table: Table, fields: Fields) -> Iterator[str]:
+        yield f"{self._format.title}, {table.name}: OCSF class {table.class_uid}"
+        rows = list(self._ready[id(table)].mapper.explain(fields, self._clock))
+        for source, given, target, read in rows:
+            yield f"  {source} = {given} -> {target} = {read}"
+        taken = {source for row in table.rows for source in row.sources}
+        taken |= {source.replace("[]", "") for source in taken}
+        shape = self._format.shape
+        left = [
+            source
+            for source in shape.sources
+            if source not in taken and shape.value(fields, source) is not None
+        ]
+        if left:
+            yield f"  of no meaning in such a record: {', '.join(left)}"
+        event = self._ready[id(table)].mapper.build(fields, self._clock)
+        if isinstance(event, Problem):
+            yield f"rejected: {event.detail}"

@@ -1,0 +1,102 @@
+"""Lines of a host's or a firewall's syslog: sshd, iptables, pf's filterlog, MikroTik.
+
+The program, or the shape of the message, says whose it is. Messages of any other program become
+Base Events: nothing is wrong with them, and nothing in them is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.adapter import filterlog, iptables, mikrotik, sshd, syslog, value
+from pipeline.adapter.format import Format, text_reader
+from pipeline.adapter.instant import Clock, bsd, iso
+from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
+
+
+def _time(written: Any, clock: Clock) -> int | None:
+    ms = bsd(written, clock)
+    return iso(written, clock) if ms is None else ms
+
+
+_TIME = Row("time", "time", _time)
+_ENDS = (
+    _TIME,
+    Row("source", "src_endpoint.ip", value.ip, needed=True),
+    Row("source port", "src_endpoint.port", value.port),
+    Row("destination", "dst_endpoint.ip", value.ip),
+    Row("destination port", "dst_endpoint.port", value.port),
+)
+_LOGIN = Table(
+    "sshd, login",
+    3002,
+    1,
+    (
+        *_ENDS,
+        Row("user", "user.name", value.user_name),
+        Row("service", "service.name", value.text),
+        Row("outcome", "status_id", value.coded({"success": 1, "failure": 2}, 0)),
+    ),
+)
+_SSH = Table("sshd, connection", 4007, 6, _ENDS)
+_FIREWALL = Table(
+    "firewall",
+    4001,
+    6,
+    (
+        *_ENDS,
+        Row("protocol", "connection_info.protocol_name", value.protocol),
+        Row("rule", "firewall_rule.name", value.text),
+        Row("action", "action_id", value.coded({"pass": 1, "allow": 1, "block": 2, "drop": 2}, 0)),
+    ),
+)
+_OTHER = Table("other programs", 0, 0, (_TIME,))
+_TABLES = (_LOGIN, _SSH, _FIREWALL, _OTHER)
+_SHAPE = Shape(_TABLES, ("program",), nested=False)
+
+_READERS = (sshd.fields, iptables.fields, filterlog.fields, mikrotik.fields)
+
+
+def _split(line: str) -> dict[str, Any] | Problem:
+    message = syslog.parse(line)
+    if message is None:
+        return Problem("no syslog line: it begins with no time")
+    for read in _READERS:
+        fields = read(message)
+        if isinstance(fields, Problem):
+            return fields
+        if fields is not None:
+            return {"time": message.time, **fields}
+    return {"time": message.time, "program": "other"}
+
+
+def _choose(record: Fields) -> Table:
+    if record.program == "sshd":
+        return _SSH if record.user is None else _LOGIN
+    return _FIREWALL if record.program == "firewall" else _OTHER
+
+
+def _recognised(line: str) -> bool:
+    message = syslog.parse(line)
+    return message is not None and any(isinstance(read(message), dict) for read in _READERS)
+
+
+SYSLOG = Format(
+    name="syslog",
+    also=("sshd", "iptables", "netfilter", "ufw", "pf", "filterlog", "pfsense", "opnsense",
+          "mikrotik"),
+    title="Syslog of hosts and firewalls",
+    product={"name": "syslog", "vendor_name": "IETF"},
+    reference="https://www.rfc-editor.org/rfc/rfc5424",
+    tables=_TABLES,
+    shape=_SHAPE,
+    reader=text_reader(_SHAPE, _choose, _split, longest=8192),
+    notes=(
+        "RFC 5424, RFC 3164 and files without a priority. A time without a year is the latest "
+        "that is not more than a day after `--reference`; one without a zone is in `--timezone`.",
+        "Read: sshd, netfilter (iptables, nftables, ufw), pf's filterlog of pfSense and OPNsense, "
+        "MikroTik's firewall and logins.",
+    ),
+    text=True,
+    of_line=_recognised,
+)  # fmt: skip

@@ -1,0 +1,131 @@
+"""Zeek's logs, as JSON or as TSV with its header: any of them that says who called whom.
+
+In TSV the header names the log and its columns, and holds until the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pipeline.adapter.format import Format, Options, Read, Understood, either, json_reader
+from pipeline.adapter.table import Fields, Problem
+from pipeline.adapter.zeek_tables import BY_LOG, CONNECTION, HIDDEN, OTHER, SHAPE
+
+_ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})|\\\\")
+# Without a `_path`, what a record holds says which log it is of: the first that fits.
+_MARKS = (
+    ("dns", ("query", "qtype")),
+    ("dns", ("trans_id", "rcode")),
+    ("conn", ("conn_state",)),
+    ("ssl", ("cipher",)),
+    ("ssl", ("established", "resumed")),
+    ("http", ("trans_depth", "method")),
+    ("http", ("trans_depth", "status_code")),
+    ("files", ("fuid", "source", "seen_bytes")),
+    ("notice", ("note",)),
+    ("ssh", ("auth_attempts",)),
+    ("ssh", ("kex_alg",)),
+    ("ftp", ("reply_code", "command")),
+    ("rdp", ("security_protocol",)),
+    ("smb_files", ("action", "name")),
+)
+
+
+def _choose(record: Fields) -> Any:
+    log = record._path  # noqa: SLF001 - Zeek's name for it
+    if type(log) is not str:
+        log = _log_of(record)
+    # A password that Zeek was told to keep makes of a session a login.
+    if log == "ftp" and type(record.password) is str and record.password != HIDDEN:
+        log = "ftp, login"
+    table = BY_LOG.get(log, CONNECTION)
+    if table is CONNECTION and record.id_orig_h is None:
+        return OTHER
+    return table
+
+
+def _log_of(record: Fields) -> str:
+    for log, names in _MARKS:
+        if all(getattr(record, name, None) is not None for name in names):
+            return log
+    return ""
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", text)
+
+
+class _Tsv:
+    """Reads the lines of one file: what the header says, and what follows it."""
+
+    def __init__(self) -> None:
+        self._separator = "\t"
+        self._unset = "-"
+        self._empty = "(empty)"
+        self._log = ""
+        self._fields: list[str] = []
+
+    def read(self, raw: bytes) -> tuple[Understood, ...] | Problem:
+        line = raw.decode("utf-8", "replace")
+        if line.startswith("#"):
+            self._header(line)
+            return ()
+        if not self._fields:
+            return Problem("no JSON, and no #fields line before it that names the columns")
+        values = line.split(self._separator)
+        if len(values) != len(self._fields):
+            return Problem(f"{len(values)} columns, where #fields names {len(self._fields)}")
+        fields: dict[str, Any] = {
+            name: "" if value == self._empty else _unescaped(value)
+            for name, value in zip(self._fields, values, strict=True)
+            if value != self._unset
+        }
+        if self._log:
+            fields["_path"] = self._log
+        record = SHAPE.record(fields)
+        return ((_choose(record), record),)
+
+    def _header(self, line: str) -> None:
+        if line.startswith("#separator "):
+            self._separator = _unescaped(line[11:].strip()) or "\t"
+            return
+        key, _, rest = line[1:].partition(self._separator)
+        if key == "path":
+            self._log = rest
+        elif key == "fields":
+            self._fields = rest.split(self._separator)
+        elif key == "unset_field":
+            self._unset = rest
+        elif key == "empty_field":
+            self._empty = rest
+
+
+def _tsv(_: Options) -> Read:
+    return _Tsv().read
+
+
+ZEEK = Format(
+    name="zeek",
+    also=("zeek-json", "zeek-tsv", "bro"),
+    title="Zeek",
+    product={"name": "Zeek", "vendor_name": "Zeek Project"},
+    reference="https://docs.zeek.org/en/current/script-reference/log-files.html",
+    tables=(*BY_LOG.values(), CONNECTION, OTHER),
+    shape=SHAPE,
+    reader=either(json_reader(SHAPE, _choose, sort="Zeek"), _tsv),
+    notes=(
+        "Any other log with `id.orig_h` becomes Network Activity, one without a Base Event.",
+        "JSON without `_path` is told by its fields. TSV needs its header.",
+        "Times are seconds since the epoch or ISO 8601, as the log's writer was set.",
+    ),
+    json=True,
+    text=True,
+    of_line=lambda line: line.startswith(("#separator ", "#fields\t")),
+    of_keys=lambda keys: (
+        "ts" in keys
+        and ("_path" in keys or "id.orig_h" in keys or ("uid" in keys) or "fuid" in keys)
+    ),
+)
