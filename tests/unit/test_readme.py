@@ -24,7 +24,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 THREATS = ROOT / "docs/threat-model.md"
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs/operations.md", THREATS, *DECISIONS]
+FIGURES = [ROOT / "docs/performance.md", ROOT / "docs/scaling.md"]
+DOCUMENTS = [ROOT / "README.md", ROOT / "docs/operations.md", THREATS, *FIGURES, *DECISIONS]
 
 # `sightline broker [--dir DIR]` in code, to its end or to a pipe; a line may be continued.
 _CALL = re.compile(r"(?:^|`|\n)sightline ([a-z-]+(?: [a-z]+)?)((?:\\\n|\\\||[^`\n|])*)")
