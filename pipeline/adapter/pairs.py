@@ -24,7 +24,7 @@ def cef(text: str) -> dict[str, str]:
     ends = [found.start() for found in keys[1:]] + [len(text)]
     return {
         found[1]: unescaped(text[found.end() : end].strip())
-        for found, end in zip(keys, ends, strict=True)
+        for found, end in zip(keys, ends, strict=False)
     }
 
 
