@@ -15,9 +15,10 @@ from msgspec import Struct
 
 from pipeline.adapter.format import NOT_JSON, Format, Options
 from pipeline.adapter.instant import Clock
+from pipeline.adapter.mapper import Mapper
 from pipeline.adapter.record import Broken, JsonLines, Record, text_line
 from pipeline.adapter.required import lacks, less
-from pipeline.adapter.table import Fields, Mapper, Problem, Table
+from pipeline.adapter.table import Fields, Problem, Table
 from pipeline.decode import MAX_EVENT_BYTES, Reason, Rejection, decode
 
 _encode = msgspec.json.Encoder().encode

@@ -57,7 +57,10 @@ def drop_unnamed(event: dict[str, Any]) -> None:
 def lacks(event: Mapping[str, Any], class_uid: int) -> bool:
     """Whether an event has not what its class requires beside what all require."""
     for any_of in _REQUIRED.get(class_uid, _ENDS):
-        if not any(name in event for name in any_of):
+        for name in any_of:
+            if name in event:
+                break
+        else:
             return True
     return False
 

@@ -168,7 +168,7 @@ def cves(value: Any) -> list[dict[str, Any]] | None:
     found = {
         f"CVE-{year}-{number}": None
         for one in values[:MAX_LIST]
-        if type(one) is str
+        if type(one) is str and "cve" in one.lower()
         for year, number in _CVE.findall(one[:MAX_TEXT])
     }
     return [{"name": "cve", "type_id": 18, "value": cve} for cve in list(found)[:MAX_LIST]] or None

@@ -11,7 +11,18 @@ import pipeline
 ROOT = Path(pipeline.__file__).parent
 # Native logs to events. Each format is a module of its own and stands on what is read first, beside
 # the others: of formats, only those that come within another import one.
-SHARED = ("instant", "value", "required", "table", "record", "format", "common", "pairs", "syslog")
+SHARED = (
+    "instant",
+    "value",
+    "required",
+    "table",
+    "mapper",
+    "record",
+    "format",
+    "common",
+    "pairs",
+    "syslog",
+)
 WITHIN = ("sshd", "iptables", "filterlog", "mikrotik", "zeek_tables")
 FORMATS = (
     *("access_log", "cef", "cloudtrail", "columns", "cowrie", "dionaea", "ecs", "fortigate"),
