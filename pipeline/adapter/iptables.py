@@ -16,8 +16,9 @@ def fields(message: Message) -> dict[str, Any] | None:
     if " SRC=" not in message.text or " DST=" not in message.text:
         return None
     pairs: dict[str, str] = {}
-    for key, of in _PAIR(message.text):
-        pairs.setdefault(key, of)  # an ICMP error repeats the packet that it is about
+    # An ICMP error repeats, in brackets, the packet that it is about.
+    for key, of in _PAIR(message.text.partition(" [SRC=")[0]):
+        pairs.setdefault(key, of)
     names = {"SRC": "source", "SPT": "source port", "DST": "destination",
              "DPT": "destination port", "PROTO": "protocol"}  # fmt: skip
     found: dict[str, Any] = {name: pairs[key] for key, name in names.items() if pairs.get(key)}

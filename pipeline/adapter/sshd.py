@@ -29,6 +29,8 @@ _ANY = re.compile(
     rf"(?:\bfrom|\bby|\bwith|\bfor|\bhost|rhost=|user \S{{0,64}}) ?{_IP}(?: port (?P<port>\d{{1,5}})|[:\s]|$)",
     re.ASCII,
 ).finditer
+_REPEATED = re.compile(r"message repeated \d+ times: \[ ?(.*)\]$", re.DOTALL | re.ASCII).match
+_REVERSE = re.compile(rf"reverse mapping checking getaddrinfo for \S* \[{_IP}\]", re.ASCII).match
 _REFUSED = re.compile(rf"refused connect from \S* ?\({_IP}\)", re.ASCII).match
 
 
@@ -37,6 +39,9 @@ def fields(message: Message) -> dict[str, Any] | None:
     if message.program not in _PROGRAMS:
         return None
     text = message.text.strip()
+    repeated = _REPEATED(text)
+    if repeated:
+        text = repeated[1].strip()
     found: dict[str, Any] = {"program": "sshd", "service": "ssh"}
     for match, outcome in _SHAPES:
         if shape := match(text):
@@ -46,7 +51,7 @@ def fields(message: Message) -> dict[str, Any] | None:
             if found["user"] is None:
                 del found["user"]
             return found
-    refused = _REFUSED(text)
+    refused = _REFUSED(text) or _REVERSE(text)
     if refused:
         return found | {"source": _plain(refused["ip"])}
     *_, last = (None, *_ANY(text))
