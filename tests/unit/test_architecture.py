@@ -27,6 +27,7 @@ WAY = (
     "sight",
     "intake",
     "watermark",
+    "surprise",
     "memory",
     "episode",
     "track",
