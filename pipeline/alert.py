@@ -11,6 +11,7 @@ from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
 from pipeline.rule import Level
+from pipeline.surprise import lowered
 
 CATEGORY_FINDINGS = 2
 CLASS_DETECTION_FINDING = 2004
@@ -23,7 +24,6 @@ _STAGE = {
     Change.CLOSED: (3, 4),
     Change.MERGED: (3, 4),
 }
-_INFORMATIONAL = 1
 _SEVERITY = {
     Level.INFORMATIONAL: 1,
     Level.LOW: 2,
@@ -88,6 +88,7 @@ class Unmapped(Struct, frozen=True):
     """What OCSF has no place for. `origin` is of an `ip`; else null.
 
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
+    `p_value`: how likely its spread is by chance (see `pipeline.surprise`).
     """
 
     countries: tuple[str, ...]
@@ -95,6 +96,7 @@ class Unmapped(Struct, frozen=True):
     origin: Origin | None
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     known_benign: tuple[str, ...] = ()
+    p_value: float | None = None
 
 
 class Alert(Struct, frozen=True):
@@ -132,7 +134,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         category_uid=CATEGORY_FINDINGS,
         class_uid=CLASS_DETECTION_FINDING,
         type_uid=CLASS_DETECTION_FINDING * 100 + activity,
-        severity_id=_INFORMATIONAL if listed and benign.lowers else _SEVERITY[rule.level],
+        severity_id=_severity(episode, lowest=bool(listed) and benign.lowers),
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
@@ -147,8 +149,16 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         observables=(
             AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
         ),
-        unmapped=Unmapped(episode.countries, episode.organisations, origin, merged_into, listed),
+        unmapped=Unmapped(
+            episode.countries, episode.organisations, origin, merged_into, listed, episode.p_value
+        ),
     )
+
+
+def _severity(episode: Episode, *, lowest: bool) -> int:
+    """The rule's level is the ceiling; what is likely by chance or known to be benign is lower."""
+    least = _SEVERITY[Level.INFORMATIONAL]
+    return least if lowest else max(_SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
 
 
 def _message(episode: Episode) -> str:

@@ -43,6 +43,8 @@ class SavedEpisode(Struct, frozen=True, array_like=True):
     carried_first: int | None
     carried_parties: list[int]
     published: Says | None
+    carried_before: int | None = None
+    carried_spread: int | None = None
 
 
 class SavedMerger(Struct, frozen=True, array_like=True):
@@ -162,6 +164,8 @@ def _save_window(track: Track, value: str, window: Window, *, published: bool) -
                 live.carried_first,
                 sorted(live.carried_parties),
                 live.published if published else None,
+                live.carried_before,
+                live.carried_spread,
             )
             for live in track.episodes.get(value, ())
         ],
@@ -261,5 +265,7 @@ def _live(saved: SavedEpisode, rules: dict[str, Rule], numbers: Sequence[int]) -
     live = LiveEpisode(saved.id, rules[saved.rule], saved.first, saved.last)
     live.carried_first = saved.carried_first
     live.carried_parties = frozenset(numbers[party] for party in saved.carried_parties)
+    live.carried_before = saved.carried_before
+    live.carried_spread = saved.carried_spread
     live.published = saved.published
     return live

@@ -23,6 +23,7 @@ from pipeline.party import Parties
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Sightings
+from pipeline.surprise import Background
 from pipeline.track import Track
 
 
@@ -41,14 +42,17 @@ def fair_level(held: Iterable[int], excess: int) -> int:
 class Correlator:
     """The state of one partition of `sightings`: every rule, every indicator that falls in it."""
 
-    def __init__(self, rules: Iterable[Rule], lateness_ms: int) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], lateness_ms: int, background: Background | None = None
+    ) -> None:
+        """Without a `background` no p-value is worked out, nor remembered for."""
         self.parties = Parties()
         self.watermark = UNKNOWN_WATERMARK
         by_track: dict[tuple[str, int], list[Rule]] = {}
         for rule in rules:
             by_track.setdefault((rule.indicator_type, rule.timespan_ms), []).append(rule)
         self.tracks = [
-            Track(kind, timespan, of, self.parties, lateness_ms)
+            Track(kind, timespan, of, self.parties, lateness_ms, background)
             for (kind, timespan), of in by_track.items()
         ]
         self._shed_above = 0

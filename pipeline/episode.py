@@ -7,6 +7,7 @@ it is told of, that is a revision.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -34,16 +35,34 @@ class Episode(Struct, frozen=True):
     countries: tuple[str, ...]
     organisations: tuple[str, ...]
     merged_into: str | None = None
+    p_value: float | None = None
+    """How likely its spread is by chance (`pipeline.surprise`); None where it is not worked out."""
 
 
-Says = tuple[int, int, tuple[str, ...], tuple[str, ...]]
-"""What a revision says: first seen, last seen (ms), countries, organisations."""
+class Says(NamedTuple):
+    """What a revision says: see `Episode`."""
+
+    first_seen: int
+    last_seen: int
+    countries: tuple[str, ...]
+    organisations: tuple[str, ...]
+    p_value: float | None = None
 
 
 class LiveEpisode:
     """An episode that may still change. `first` and `last` are the slices its windows end at."""
 
-    __slots__ = ("carried_first", "carried_parties", "first", "id", "last", "published", "rule")
+    __slots__ = (
+        "carried_before",
+        "carried_first",
+        "carried_parties",
+        "carried_spread",
+        "first",
+        "id",
+        "last",
+        "published",
+        "rule",
+    )
 
     def __init__(self, identity: str, rule: Rule, first: int, last: int) -> None:
         self.id = identity
@@ -53,6 +72,10 @@ class LiveEpisode:
         self.carried_first: int | None = None
         """First sighting in slices that the window has forgotten, ms."""
         self.carried_parties: frozenset[int] = frozenset()
+        self.carried_before: int | None = None
+        """Sightings before it, counted for good before the window forgot the first of them."""
+        self.carried_spread: int | None = None
+        """Groups that saw it break out, counted likewise."""
         self.published: Says | None = None
         """What its newest revision said; None before the first."""
 

@@ -28,6 +28,7 @@ from pipeline.correlate import Correlator
 from pipeline.episode import Change, Episode
 from pipeline.rule import Rule
 from pipeline.sight import Progress, decode_sightings
+from pipeline.surprise import Background
 from pipeline.watermark import STRAGGLER_MS, Watermarks
 
 SEGMENT_INDICATORS = 1_000
@@ -81,9 +82,10 @@ class Shard:
         lateness_ms: int,
         straggler_ms: int = STRAGGLER_MS,
         most: int = 0,
+        background: Background | None = None,
     ) -> None:
         """`most`: how many indicators to remember, if not all; see `Correlator.shed`."""
-        self.correlator = Correlator(rules, lateness_ms)
+        self.correlator = Correlator(rules, lateness_ms, background)
         self.watermarks = Watermarks(lateness_ms, straggler_ms)
         self._most = most
         self._next = 0

@@ -15,19 +15,24 @@ from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.slices import FIRST_SHIFT, SLICES, slice_of
+from pipeline.surprise import STRETCH, Background, Chance
 from pipeline.window import EVERYWHERE, Demand, Window
 
 _NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
 _KEPT = SLICES + 1
-"""Slices before the frontier that are remembered: those the last final windows cover."""
+"""Slices before the frontier that are remembered: those the last final windows cover. Before them,
+those in which sightings are counted for a p-value."""
 
 
 class Track(Memory):
     """The state of the rules that share an indicator type and a timespan."""
 
     __slots__ = (
+        "_base",
+        "_chances",
         "_closings",
         "_demands",
+        "_kept",
         "_lateness",
         "_owes",
         "_parties",
@@ -40,13 +45,22 @@ class Track(Memory):
     )
 
     def __init__(
-        self, kind: str, timespan_ms: int, rules: list[Rule], parties: Parties, lateness_ms: int
+        self,
+        kind: str,
+        timespan_ms: int,
+        rules: list[Rule],
+        parties: Parties,
+        lateness_ms: int,
+        background: Background | None = None,
     ) -> None:
         super().__init__(kind, timespan_ms, min(rule.least for rule in rules))
         self.rules = rules
         self._demands: list[tuple[Rule, list[Demand]]] = [
             (rule, _demands(rule, parties)) for rule in rules
         ]
+        self._chances = {rule.id: Chance(rule, background) for rule in rules} if background else {}
+        self._base = max((chance.base for chance in self._chances.values()), default=0)
+        self._kept = _KEPT + self._base
         self.episodes: dict[str, list[LiveEpisode]] = {}
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
@@ -69,7 +83,7 @@ class Track(Memory):
         for value, span in self.changed.items():
             window = self.states[value]
             assert isinstance(window, Window)
-            if window.oldest + 4 * _KEPT < self.frontier:
+            if window.oldest + 4 * self._kept < self.frontier:
                 self._forget(value, window)
             self._look(value, window, span, out)
         self.dirty += self.changed
@@ -119,13 +133,15 @@ class Track(Memory):
     def _merge(self, value: str, merger: Merger, out: list[Episode]) -> None:
         self.merged.setdefault(value, []).append(merger)
         self.dirty.append(value)
-        out.append(Episode(merger.id, merger.rule, value, Change.MERGED, *merger.said, merger.into))
+        out.append(
+            _revision(merger.id, merger.rule, value, Change.MERGED, merger.said, merger.into)
+        )
 
     def _publish(self, value: str, window: Window, live: LiveEpisode, out: list[Episode]) -> None:
         says = self._says(window, live)
         before = live.published
         if before is None:
-            out.append(Episode(live.id, live.rule, value, Change.OPENED, *says))
+            out.append(_revision(live.id, live.rule, value, Change.OPENED, says))
         elif says == before:
             return
         elif (says[0], *says[2:]) == (before[0], *before[2:]):
@@ -133,7 +149,7 @@ class Track(Memory):
             self._stale.add(value)
             return
         else:
-            out.append(Episode(live.id, live.rule, value, Change.UPDATED, *says))
+            out.append(_revision(live.id, live.rule, value, Change.UPDATED, says))
         live.published = says
 
     def _says(self, window: Window, live: LiveEpisode) -> Says:
@@ -143,12 +159,39 @@ class Track(Memory):
         if live.carried_first is not None:
             first = live.carried_first
         parties = [self._parties.all[n] for n in live.carried_parties.union(numbers)]
-        return (
+        return Says(
             first,
             last,
             tuple(sorted({party.country for party in parties})),
             tuple(sorted({party.organisation for party in parties})),
+            self._p_value(window, live),
         )
+
+    def _p_value(self, window: Window, live: LiveEpisode) -> float | None:
+        chance = self._chances.get(live.rule.id)
+        if chance is None:
+            return None
+        before, spread = live.carried_before, live.carried_spread
+        if before is None:
+            before = self._count_before(window, live)
+        if spread is None:
+            spread = self._count_spread(window, live)
+        return chance.p_value(before, spread)
+
+    def _count_before(self, window: Window, live: LiveEpisode) -> int:
+        first = live.first - SLICES + 1
+        return window.count(first - self._base, first - 1)
+
+    def _count_spread(self, window: Window, live: LiveEpisode) -> int:
+        first = live.first - SLICES + 1
+        covered = window.cover(first, min(first + STRETCH - 1, live.last))
+        assert covered is not None  # its first window holds
+        group = self._groups(live.rule)
+        return len({group[party] for party in covered[2]})
+
+    def _groups(self, rule: Rule) -> dict[int, int]:
+        parties = self._parties
+        return parties.countries if rule.field == "country" else parties.organisations
 
     def refresh(self) -> list[Episode]:
         """The revisions that `settle` held back: attacks that merely went on."""
@@ -160,7 +203,7 @@ class Track(Memory):
                     says = self._says(window, live)
                     if live.published is not None and says != live.published:
                         live.published = says
-                        out.append(Episode(live.id, live.rule, value, Change.UPDATED, *says))
+                        out.append(_revision(live.id, live.rule, value, Change.UPDATED, says))
         self.dirty += self._stale
         self._stale.clear()
         return out
@@ -190,7 +233,7 @@ class Track(Memory):
             assert isinstance(window, Window)
             for live in [live for live in lives if live.last <= last]:
                 says = self._says(window, live)
-                out.append(Episode(live.id, live.rule, value, Change.CLOSED, *says))
+                out.append(_revision(live.id, live.rule, value, Change.CLOSED, says))
                 lives.remove(live)
                 window.floor = max(window.floor, live.last + 1)
                 self.dirty.append(value)
@@ -199,9 +242,15 @@ class Track(Memory):
         return out
 
     def _forget(self, value: str, window: Window) -> None:
-        base = self.frontier - _KEPT
+        base = self.frontier - self._kept
         for live in self.episodes.get(value, ()):
             first = live.first - SLICES + 1
+            # What can no longer change, before it is forgotten: these windows and all before them
+            # are final.
+            if self._base and live.carried_before is None and first - self._base < base:
+                live.carried_before = self._count_before(window, live)
+            if self._base and live.carried_spread is None and first < base:
+                live.carried_spread = self._count_spread(window, live)
             if first < base and window.since < base and (covered := window.cover(first, base - 1)):
                 earliest, _, parties = covered
                 if live.carried_first is None:
@@ -215,13 +264,13 @@ class Track(Memory):
         How many were evicted. A full round starts each eighth of the time that state lives.
         """
         if self._sweeping is None:
-            lives = SLICES + self._lateness * SLICES // self.timespan
+            lives = SLICES + self._base + self._lateness * SLICES // self.timespan
             if self.frontier < self._swept_at + max(lives // 8, 1):
                 return 0
             self._swept_at = self.frontier
             self._sweeping = iter(list(self.states))
         evicted = 0
-        kept_from = self.frontier - _KEPT
+        kept_from = self.frontier - self._kept
         for value in self._sweeping:
             state = self.states.get(value)
             if state is None:
@@ -253,6 +302,15 @@ class Track(Memory):
         heapq.heapify(self._closings)
         self.changed.update(dict.fromkeys(self.episodes, EVERYWHERE))
         self._owes = True
+
+
+def _revision(
+    identity: str, rule: Rule, value: str, change: Change, says: Says, into: str | None = None
+) -> Episode:
+    first, last, countries, organisations, p_value = says
+    return Episode(
+        identity, rule, value, change, first, last, countries, organisations, into, p_value
+    )
 
 
 def _demands(rule: Rule, parties: Parties) -> list[Demand]:

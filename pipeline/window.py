@@ -129,6 +129,15 @@ class Island:
         latest = self.base + seen.bit_length() - 1
         return self.times[earliest][0], self.times[latest][1], parties
 
+    def count(self, first: int, last: int) -> int:
+        """See `Window.count`."""
+        low = max(first - self.base, 0)
+        high = min(last, self.last) - self.base + 1
+        if high <= low:
+            return 0
+        mask = (1 << high) - (1 << low)
+        return sum((bits & mask).bit_count() for bits in self.seen.values())
+
 
 class Window:
     """What is remembered of one indicator: who saw it in which slice, and when in each slice."""
@@ -216,3 +225,7 @@ class Window:
             if island.base <= last and (covered := island.cover(first, last)) is not None:
                 return covered
         return None
+
+    def count(self, first: int, last: int) -> int:
+        """How often it was seen in slices `first` … `last`, once a party and slice."""
+        return sum(island.count(first, last) for island in self.islands)

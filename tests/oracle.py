@@ -73,6 +73,14 @@ def episodes(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
 
 
 def _episodes_of_one_indicator(sightings: list[Sighting], rule: OracleRule) -> Iterator[Episode]:
+    for first, last in _runs_of_one_indicator(sightings, rule):
+        yield _episode([x for x in sightings if first - 59 <= _slice(x, rule) <= last])
+
+
+def _runs_of_one_indicator(
+    sightings: list[Sighting], rule: OracleRule
+) -> Iterator[tuple[int, int]]:
+    """The first and the last window of each episode."""
     # A window never has more distinct values than all sightings together.
     if len({_field(x, rule) for x in sightings}) < rule.gte:
         return
@@ -96,8 +104,7 @@ def _episodes_of_one_indicator(sightings: list[Sighting], rule: OracleRule) -> I
         return len(values) >= rule.gte and len(organisations) >= rule.organisations_gte
 
     holding = sorted(s for s in windows if holds(s))
-    for first, last in _runs(holding):
-        yield _episode([x for x in sightings if first - 59 <= _slice(x, rule) <= last])
+    yield from _runs(holding)
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
@@ -130,6 +137,31 @@ def _slice(sighting: Sighting, rule: OracleRule) -> int:
 
 def _field(sighting: Sighting, rule: OracleRule) -> str:
     return sighting.country if rule.field == "country" else sighting.organisation
+
+
+def outbreaks(
+    sightings: Iterable[Sighting], rule: OracleRule, base: int, stretch: int
+) -> dict[Episode, tuple[int, int]]:
+    """Of each episode: how often its indicator was seen in the `base` slices before it, once a
+    party and slice; and how many values of the field saw it in its first `stretch` slices.
+    """
+    by_indicator: dict[str, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        if sighting.type == rule.indicator_type:
+            by_indicator[sighting.value].append(sighting)
+    found: dict[Episode, tuple[int, int]] = {}
+    for of_indicator in by_indicator.values():
+        for first, last in _runs_of_one_indicator(of_indicator, rule):
+            begin = first - 59
+            before = {
+                (x.organisation, x.country, _slice(x, rule))
+                for x in of_indicator
+                if begin - base <= _slice(x, rule) < begin
+            }
+            covered = [x for x in of_indicator if begin <= _slice(x, rule) <= last]
+            groups = {_field(x, rule) for x in covered if _slice(x, rule) < begin + stretch}
+            found[_episode(covered)] = (len(before), len(groups))
+    return found
 
 
 def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:

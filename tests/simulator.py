@@ -25,17 +25,20 @@ from random import Random
 from unittest.mock import patch
 
 from pipeline import shard as shard_module
+from pipeline import surprise
 from pipeline.episode import Change, Episode
 from pipeline.intake import Intake, Tally
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.shard import SEAL_KEY, Shard
 from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
+from pipeline.surprise import STRETCH, Background, Chance, base_slices
 from tests import oracle
 
 MOST_DEATHS = 25
 BASE_MS = 1_700_000_000_000
 PARTIES = (("north", "CZ"), ("north", "SK"), ("south", "CZ"), ("west", "AT"), ("east", "DE"))
+BACKGROUND = Background(4, 4)
 IPS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 
 Record = tuple[bytes | None, bytes | None]
@@ -218,7 +221,7 @@ class Simulation:
     def _correlate(self, partition: int) -> Steps:
         """One partition of `sightings`, from its checkpoints to the end."""
         random, log = self.random, self._log[partition]
-        shard = Shard(self._rules, self._lateness)
+        shard = Shard(self._rules, self._lateness, background=BACKGROUND)
         shard.restore(self._compacted(partition))
         position = noted = self._committed[partition]
         pending: list[Episode] = []
@@ -298,6 +301,8 @@ class Simulation:
         with (
             patch.object(shard_module, "ROUND_STEP", self.random.choice([1, 1, 4000])),
             patch.object(shard_module, "SEGMENT_INDICATORS", self.random.choice([1, 4000])),
+            # So few that what is counted before an episode is forgotten within a run.
+            patch.object(surprise, "BASE_WINDOWS", self.seed % 8 + 1),
         ):
             try:
                 self._play()
@@ -305,7 +310,7 @@ class Simulation:
                 raise FoundError(
                     f"seed {self.seed}: {error!r} in the core: python -m tests.simulator {self.seed}"
                 ) from error
-        self._check()
+            self._check()
 
     def _play(self) -> None:
         random = self.random
@@ -368,14 +373,20 @@ class Simulation:
                     one.countries,
                     one.organisations,
                 ),
+                one.p_value,
             )
             for one in self.alerts.newest.values()
             if one.change is not Change.MERGED
         )
         true = sorted(
-            (rule.id, episode)
+            (rule.id, episode, Chance(rule, BACKGROUND).p_value(*counted))
             for rule in self._rules
-            for episode in oracle.episodes(self.sightings, oracle.rule_of(rule))
+            for episode, counted in oracle.outbreaks(
+                self.sightings,
+                oracle.rule_of(rule),
+                base_slices(rule.timespan_ms),
+                STRETCH,
+            ).items()
         )
         still = [one for one in self.alerts.newest.values() if one.change not in _LAST]
         if told != true or still:

@@ -35,6 +35,7 @@ from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
 from pipeline.sight import partition_of
+from pipeline.surprise import Background
 
 STAGE = "correlate"
 
@@ -49,6 +50,7 @@ class CorrelateStage:
         rules: Sequence[Rule],
         geo: Geo,
         benign: Benign,
+        background: Background,
         alert_partitions: int,
         sightings_partitions: int,
     ) -> None:
@@ -57,6 +59,7 @@ class CorrelateStage:
         self._rules = rules
         self._geo = geo
         self._benign = benign
+        self._background = background
         self._alert_partitions = alert_partitions
         self._sightings_partitions = sightings_partitions
         self._sightings = settings.topic("sightings")
@@ -100,7 +103,13 @@ class CorrelateStage:
     async def _load(self, partition: int) -> Keeper:
         settings = self.settings
         share = max(settings.live_indicators_max // self._sightings_partitions, 1)
-        shard = Shard(self._rules, settings.lateness_ms, settings.straggler_after_ms, share)
+        shard = Shard(
+            self._rules,
+            settings.lateness_ms,
+            settings.straggler_after_ms,
+            share,
+            self._background,
+        )
         topic = self.settings.topic("checkpoints")
         records = await read_to_end(self.settings, topic, partition)
         shard.restore(records)

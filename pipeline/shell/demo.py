@@ -179,8 +179,11 @@ def _conclude(
     screen.say(*view.alerts_lines(alerts, {r.id: r for r in rules}, _hits(events, registry)), "")
     again = offline.OfflineRun(registry, rules, settings.lateness_ms)
     episodes = again.episodes(events.lines, lambda *_: None)
-    expected = observe.final(offline.alerts(episodes, files.geo_of(settings)))
-    status = compare(screen, observe.final(replay.revisions), expected)
+    expected = list(offline.alerts(episodes, files.geo_of(settings)))
+    status = compare(screen, observe.final(replay.revisions), observe.final(expected))
+    if status == 0 and observe.chances(replay.revisions) != observe.chances(expected):
+        screen.say("DIFFERENT: the p-values of the workers are not those of the offline run.")
+        status = 1
     if not totals.add_up:
         screen.say("DIFFERENT: the workers' counts do not add up to the events that were sent.")
         status = 1

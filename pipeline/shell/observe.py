@@ -51,6 +51,16 @@ def final(revisions: Iterable[Alert]) -> list[AlertKey]:
     return sorted(key(a) for a in newest.values() if a.unmapped.merged_into is msgspec.UNSET)
 
 
+def chances(revisions: Iterable[Alert]) -> list[tuple[AlertKey, float | None]]:
+    """What `final` gives, each with its p-value."""
+    newest = {alert.finding_info.uid: alert for alert in revisions}
+    return sorted(
+        (key(a), a.unmapped.p_value)
+        for a in newest.values()
+        if a.unmapped.merged_into is msgspec.UNSET
+    )
+
+
 async def read_topic(settings: Settings, topic: str) -> AsyncIterator[bytes]:
     """The values of a topic from its beginning to its end as it is now."""
     async with _consumer(settings) as consumer:

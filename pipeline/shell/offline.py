@@ -18,6 +18,7 @@ from pipeline.intake import Intake, Tally
 from pipeline.registry import Registry
 from pipeline.rule import Rule
 from pipeline.sight import fold_lengths
+from pipeline.surprise import background
 
 BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
 
@@ -39,7 +40,7 @@ class OfflineRun:
     def __init__(self, registry: Registry, rules: Sequence[Rule], lateness_ms: int) -> None:
         sensors = registry.sensors
         self._intake = Intake("offline", sensors, sensors, fold_lengths(rules), lateness_ms)
-        self._correlator = Correlator(rules, lateness_ms)
+        self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
         self._now = time.time_ns() // 1_000_000
 

@@ -24,6 +24,7 @@ from pipeline.shell.plain_log import PlainFormatter
 from pipeline.shell.printable import printable_lines
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, Settings, load
+from pipeline.surprise import background
 
 STAGES = ("intake", "correlate")
 FIRST_PAUSE_S = 1.0
@@ -193,7 +194,8 @@ def run_stage(stage: str) -> int:
         IntakeStage(app, settings, registry, rules, sightings)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
-        CorrelateStage(app, settings, rules, geo, benign, alerts, sightings)
+        of = background(registry.parties)
+        CorrelateStage(app, settings, rules, geo, benign, of, alerts, sightings)
     return run(app, stage)
 
 

@@ -16,13 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import shard as shard_module
+from pipeline import surprise
 from pipeline.episode import Change, Episode
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
+from pipeline.surprise import STRETCH, Background, Chance, base_slices
 from tests import oracle
 
 SOURCE = "events/0"
+BACKGROUND = Background(5, 6)
 
 
 class Given(NamedTuple):
@@ -149,9 +152,24 @@ class Alerts:
         ]
 
 
+def base_windows(count: int) -> Any:
+    """Fewer windows in which sightings are counted: what they were is forgotten within a case."""
+    return patch.object(surprise, "BASE_WINDOWS", count)
+
+
 def check(alerts: Alerts, case: Given) -> None:
     final = alerts.final()
     assert sorted(final) == sorted(expected(case))  # as lists: nothing twice under two ids
+    # Each p-value is that of what was seen, however it came.
+    likely = {
+        (rule.id, episode): Chance(rule, BACKGROUND).p_value(*counted)
+        for rule in case.rules
+        for episode, counted in oracle.outbreaks(
+            case.sightings, oracle.rule_of(rule), base_slices(rule.timespan_ms), STRETCH
+        ).items()
+    }
+    told = [one.p_value for one in alerts.newest.values() if one.change is Change.CLOSED]
+    assert told == [likely[one] for one in final]
 
 
 class CrashError(Exception):
@@ -191,7 +209,7 @@ class Worker:
                 return
 
     def live(self, log: Log) -> None:
-        shard = Shard(self.case.rules, self.case.lateness)
+        shard = Shard(self.case.rules, self.case.lateness, background=BACKGROUND)
         shard.restore(self.compacted())
         position = noted = self.committed
         # Alerts are sent without waiting: a crash loses the end of what was not delivered.
@@ -248,6 +266,7 @@ class Worker:
                         told.last_seen,
                         told.countries,
                         told.organisations,
+                        told.p_value,
                     )
 
     def deliver(self, pending: list[Episode]) -> None:
@@ -267,13 +286,15 @@ seeds = st.integers(0, 2**32)
 @given(cases(), seeds)
 def test_incremental_is_the_oracle(case: Given, seed: int) -> None:
     worker = Worker(case, Random(seed), crash_rate=0.0)
-    worker.run(log_of(case))
-    check(worker.alerts, case)
+    with base_windows(worker.random.choice([1, 2, 8])):
+        worker.run(log_of(case))
+        check(worker.alerts, case)
 
 
 @settings(max_examples=1200, deadline=None)
 @given(cases(), seeds)
 def test_any_crash_changes_nothing(case: Given, seed: int) -> None:
     worker = Worker(case, Random(seed), crash_rate=0.08)
-    worker.run(log_of(case))
-    check(worker.alerts, case)
+    with base_windows(worker.random.choice([1, 2, 8])):
+        worker.run(log_of(case))
+        check(worker.alerts, case)

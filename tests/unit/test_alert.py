@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline import __version__
 from pipeline.alert import alert, encode
@@ -72,6 +73,7 @@ def test_a_finding_says_what_the_contract_says() -> None:
             "organisations": ["a", "b"],
             "origin": {"country": "AU", "asn": None, "as_name": None},
             "known_benign": [],
+            "p_value": None,
         },
     }
 
@@ -110,6 +112,25 @@ def test_a_merged_alert_says_where_it_went() -> None:
 )
 def test_severity(level: Level, severity: int) -> None:
     assert finding(revision(level=level))["severity_id"] == severity
+
+
+@pytest.mark.parametrize(
+    ("level", "p_value", "severity"),
+    [
+        (Level.HIGH, 1e-9, 4),
+        (Level.HIGH, 0.05, 4),
+        (Level.HIGH, 0.3, 3),
+        (Level.HIGH, 0.9, 2),
+        (Level.LOW, 0.9, 1),
+        (Level.INFORMATIONAL, 1e-9, 1),
+    ],
+)
+def test_what_is_likely_by_chance_is_less_severe(
+    level: Level, p_value: float, severity: int
+) -> None:
+    said = finding(replace(revision(level=level), p_value=p_value))
+    assert said["severity_id"] == severity
+    assert said["unmapped"]["p_value"] == p_value
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ WAY = (
     "sight",
     "intake",
     "watermark",
+    "surprise",
     "memory",
     "episode",
     "track",
