@@ -21,11 +21,19 @@ from pipeline.shell.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 THREATS = ROOT / "docs/threat-model.md"
 FIGURES = [ROOT / "docs/performance.md", ROOT / "docs/scaling.md"]
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs/operations.md", THREATS, *FIGURES, *DECISIONS]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "docs/reference.md",
+    ROOT / "docs/operations.md",
+    THREATS,
+    *FIGURES,
+    *DECISIONS,
+]
 
 # `sightline broker [--dir DIR]` in code, to its end or to a pipe; a line may be continued.
 _CALL = re.compile(r"(?:^|`|\n)sightline ([a-z-]+(?: [a-z]+)?)((?:\\\n|\\\||[^`\n|])*)")
@@ -91,7 +99,7 @@ def test_every_command_that_is_named_exists_with_its_options(path: Path) -> None
 
 
 def test_every_command_is_named_with_every_option() -> None:
-    rows = table(README, "Commands")
+    rows = table(REFERENCE, "Commands")
     named = dict(call for row in rows for call in calls(row[0]))
     filters = set(_OPTION.findall(named["dead-letters summary"]))
     filters |= set(
@@ -105,7 +113,7 @@ def test_every_command_is_named_with_every_option() -> None:
 
 
 def test_the_settings_are_those_that_there_are() -> None:
-    rows = table(README, "Settings")
+    rows = table(REFERENCE, "Settings")
     said = {name.strip("`"): default.strip("`") for name, default, _ in rows}
     defaults = Settings()
     assert said == {name: str(getattr(defaults, name)) for name in Settings.__struct_fields__}
@@ -118,7 +126,7 @@ def test_the_settings_are_those_that_there_are() -> None:
 
 
 def test_the_metrics_are_those_that_there_are() -> None:
-    rows = table(README, "Metrics")
+    rows = table(REFERENCE, "Metrics")
     assert sorted((name.strip("`"), kind) for name, kind, _ in rows) == sorted(every_metric())
 
 
