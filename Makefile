@@ -7,7 +7,7 @@ SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration fuzz schemas lock bench peers performance pages \
-  soak overload clean
+  soak overload audit clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,10 @@ soak: setup ## 100 SIGKILLs on a real Kafka (SOAK_KILLS, SOAK_SEED, SOAK_SECONDS
 
 overload: setup ## Twice what a worker takes, for two minutes
 	OVERLOAD_SECONDS=120 $(BIN)/python -m pytest -q tests/integration/test_overload.py
+
+audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
+	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
+	.audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
