@@ -13,6 +13,7 @@ from zlib import crc32
 from msgspec import Struct, field
 
 from pipeline.clock import Clock, ClockPolicy
+from pipeline.company import Company
 from pipeline.decode import Reason, Rejection, decode, simple, split
 from pipeline.event import Event
 from pipeline.indicator import indicators
@@ -61,12 +62,15 @@ Folds = dict[str, tuple[int, dict[int, Fold]]]
 
 
 class _Heard:
-    """What was heard of one sensor since the last `pack`: its party's folds, and its clock."""
+    """What was heard of one sensor since the last `pack`: its party's folds and company, and its
+    clock.
+    """
 
-    __slots__ = ("folds", "offset")
+    __slots__ = ("company", "folds", "offset")
 
-    def __init__(self, folds: Folds) -> None:
+    def __init__(self, folds: Folds, company: Company | None) -> None:
         self.folds = folds
+        self.company = company
         self.offset = _ANY_OFFSET
 
 
@@ -75,11 +79,13 @@ class Intake:
 
     `speaks_for` maps the sensors of the source's party to that party; `known` are all sensors;
     `clock` says what becomes of events whose time is off, if they are not taken at their word.
-    With several parties in it (an offline run), the events of a batch fold by party.
+    With several parties in it (an offline run), the events of a batch fold by party. With
+    `company` each sighting has a sample of its companions.
     """
 
     __slots__ = (
         "_clock",
+        "_companies",
         "_folds",
         "_heard",
         "_known",
@@ -100,6 +106,8 @@ class Intake:
         lengths: Mapping[str, int],
         lateness_ms: int,
         clock: Clock | None = None,
+        *,
+        company: bool = False,
     ) -> None:
         self.source = source
         self._speaks_for = speaks_for
@@ -114,6 +122,7 @@ class Intake:
         self.tally = Tally()
         self._folds: dict[Party, Folds] = {}
         self._heard: dict[str, _Heard] = {}
+        self._companies: dict[Party, Company] | None = {} if company else None
 
     def read(self, message: bytes, now_ms: int) -> Sequence[tuple[int, Rejection]]:
         """Count and fold the events of one message; `now_ms` is the time at which it came in.
@@ -197,6 +206,8 @@ class Intake:
             elif seen != time:
                 first, last = (seen, seen) if isinstance(seen, int) else seen
                 fold[value] = (min(first, time), max(last, time))
+        if heard.company is not None:
+            heard.company.meet(found, time, folds)
         return None
 
     def _hear(self, sensor: str) -> _Heard | None:
@@ -209,7 +220,9 @@ class Intake:
             folds = self._folds[party] = {
                 kind: (length, {}) for kind, length in self._lengths.items()
             }
-        heard = self._heard[sensor] = _Heard(folds)
+        companies = self._companies
+        company = None if companies is None else companies.setdefault(party, Company())
+        heard = self._heard[sensor] = _Heard(folds, company)
         return heard
 
     def _quarantine(self, offset: int) -> Rejection:
@@ -234,10 +247,13 @@ class Intake:
         for party, folds in self._folds.items():
             by_partition: dict[int, list[Group]] = {}
             for kind, (_, slices) in folds.items():
-                for partition, group in enumerate(_groups(kind, slices.values(), partitions)):
+                groups: Sequence[Group] = _groups(kind, slices.values(), partitions)
+                if self._companies is not None:
+                    groups = self._companies[party].attend(groups, slices)
+                for partition, group in enumerate(groups):
                     if group.values:
                         by_partition.setdefault(partition, []).append(group)
-            for partition, groups in by_partition.items():
+            for partition, found in by_partition.items():
                 packed.setdefault(partition, []).append(
                     Sightings(
                         self.source,
@@ -245,12 +261,13 @@ class Intake:
                         party.country,
                         self.watermark,
                         ingested_ms,
-                        groups,
+                        found,
                     )
                 )
         for sensor, heard in self._heard.items():
             self.offsets[sensor] = min(heard.offset, self.offsets.get(sensor, heard.offset))
         self._folds, self._heard = {}, {}
+        self._companies = None if self._companies is None else {}
         return packed
 
 

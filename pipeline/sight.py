@@ -19,17 +19,26 @@ from pipeline.rule import Rule
 
 UNKNOWN_WATERMARK = -1
 
+Companions = tuple[tuple[str, str], ...]
+"""Other indicators of the same events, (type, value): a sample, see `pipeline.company`."""
+
 
 class Group(Struct, frozen=True, array_like=True, gc=False):
-    """Sightings of one indicator type, in columns of equal length. Times in ms."""
+    """Sightings of one indicator type, in columns of equal length. Times in ms.
+
+    `companions` is empty where nobody asked for them.
+    """
 
     type: str
     values: list[str]
     first_seen: list[int]
     last_seen: list[int]
+    companions: list[Companions] = []
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.first_seen) == len(self.last_seen):
+            raise ValueError("columns of unequal length")
+        if self.companions and len(self.companions) != len(self.values):
             raise ValueError("columns of unequal length")
 
 
@@ -117,7 +126,11 @@ def records(sightings: Sightings) -> Iterator[bytes]:
 
 def _half(group: Group, half: int) -> Group:
     return Group(
-        group.type, group.values[half::2], group.first_seen[half::2], group.last_seen[half::2]
+        group.type,
+        group.values[half::2],
+        group.first_seen[half::2],
+        group.last_seen[half::2],
+        group.companions[half::2],
     )
 
 

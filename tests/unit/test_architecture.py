@@ -47,6 +47,7 @@ WAY = (
     "slices",
     "window",
     "sight",
+    "company",
     "intake",
     "watermark",
     "surprise",

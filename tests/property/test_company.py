@@ -1,0 +1,93 @@
+"""The company of sightings is a sample that can be joined, and costs nothing where nobody asks."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.company import SAMPLE, lowest
+from pipeline.intake import Intake
+from pipeline.registry import Party
+from pipeline.sight import Group, Sightings, decode_sightings, encode, records
+
+indicators = st.tuples(st.sampled_from(["ip", "domain"]), st.text("abc", min_size=1, max_size=3))
+PARTY = {"s": Party("north", "CZ")}
+
+
+@given(st.lists(st.lists(indicators, max_size=20), max_size=5))
+def test_a_sample_of_samples_is_the_sample_of_all(parts: list[list[tuple[str, str]]]) -> None:
+    everything = [each for part in parts for each in part]
+    joined = lowest(each for part in parts for each in lowest(part))
+    assert joined == lowest(reversed(everything))
+    assert len(joined) == min(SAMPLE, len(set(everything)))
+
+
+def intake(*, company: bool) -> Intake:
+    lengths = {"ip": 3_600_000, "domain": 3_600_000}
+    return Intake("t/0", PARTY, PARTY, lengths, 10**9, company=company)
+
+
+def event(time: int, ip: str, name: str) -> bytes:
+    return json.dumps(
+        {
+            "time": time,
+            "metadata": {"uid": "e"},
+            "device": {"uid": "s"},
+            "src_endpoint": {"ip": ip},
+            "query": {"hostname": name},
+        }
+    ).encode()
+
+
+EVENTS = [(1, "8.8.8.8", "a.example"), (2, "8.8.8.8", "b.example"), (3, "9.9.9.9", "a.example")]
+
+
+def packed(events: list[tuple[int, str, str]], *, company: bool, partitions: int) -> list[Group]:
+    at = intake(company=company)
+    for time, ip, name in events:
+        assert not at.read(event(time, ip, name), 10)
+    return [g for each in at.pack(partitions, 0).values() for one in each for g in one.groups]
+
+
+def test_each_sighting_has_its_companions() -> None:
+    found = {
+        value: set(companions)
+        for group in packed(EVENTS, company=True, partitions=3)
+        for value, companions in zip(group.values, group.companions, strict=True)
+    }
+    assert found == {
+        "8.8.8.8": {("domain", "a.example"), ("domain", "b.example")},
+        "9.9.9.9": {("domain", "a.example")},
+        "a.example": {("ip", "8.8.8.8"), ("ip", "9.9.9.9")},
+        "b.example": {("ip", "8.8.8.8")},
+    }
+
+
+def test_who_does_not_ask_has_none() -> None:
+    assert all(not group.companions for group in packed(EVENTS, company=False, partitions=2))
+
+
+def test_companions_travel() -> None:
+    groups = packed(EVENTS, company=True, partitions=1)
+    sightings = Sightings("t/0", "north", "CZ", 3, 0, groups)
+    assert decode_sightings(None, encode(sightings)) == sightings
+    long = Group("ip", ["8" * 400_000, "9" * 400_000], [1, 2], [1, 2], [(("ip", "a"),), ()])
+    halves = [decode_sightings(None, one) for one in records(Sightings("", "", "CZ", 3, 0, [long]))]
+    told = {
+        value[0]: companions
+        for half in halves
+        if isinstance(half, Sightings)
+        for group in half.groups
+        for value, companions in zip(group.values, group.companions, strict=True)
+    }
+    assert told == {"8": (("ip", "a"),), "9": ()}
+
+
+def test_a_record_without_the_column_is_read() -> None:
+    """What was written before there was one."""
+    old = b"\x96\xa1t\xa1o\xa2CZ\x01\x02\x91\x94\xa2ip\x91\xa1a\x91\x01\x91\x01"
+    assert decode_sightings(None, old) == Sightings(
+        "t", "o", "CZ", 1, 2, [Group("ip", ["a"], [1], [1])]
+    )
