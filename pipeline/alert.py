@@ -24,7 +24,7 @@ _STAGE = {
     Change.CLOSED: (3, 4),
     Change.MERGED: (3, 4),
 }
-_SEVERITY = {
+SEVERITY = {
     Level.INFORMATIONAL: 1,
     Level.LOW: 2,
     Level.MEDIUM: 3,
@@ -157,8 +157,8 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
 
 def _severity(episode: Episode, *, lowest: bool) -> int:
     """The rule's level is the ceiling; what is likely by chance or known to be benign is lower."""
-    least = _SEVERITY[Level.INFORMATIONAL]
-    return least if lowest else max(_SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
+    least = SEVERITY[Level.INFORMATIONAL]
+    return least if lowest else max(SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
 
 
 def _message(episode: Episode) -> str:

@@ -112,20 +112,28 @@ def correlate(
     input_: Annotated[str, typer.Option("--input", help="Events, one a line; - for stdin.")] = "-",
     output: Annotated[str, typer.Option(help="Alerts, one a line; - for stdout.")] = "-",
     rejects: Annotated[Path | None, typer.Option(help="What was rejected, one a line.")] = None,
+    campaigns: Annotated[Path | None, typer.Option(help="Campaigns, one a line.")] = None,
     lateness: Annotated[str, typer.Option(help="How late an event may come.")] = "24h",
     config: Config = None,
 ) -> None:
     """Correlate recorded events without a broker: each alert's final revision."""
     from pipeline import alert
+    from pipeline.campaign import campaign
     from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
-    run = OfflineRun(files.registry_of(sensors), files.rules_of(rules), settings.lateness_ms)
+    run = OfflineRun(
+        files.registry_of(sensors),
+        files.rules_of(rules),
+        settings.lateness_ms,
+        grouping=campaigns is not None,
+    )
     geo, benign = files.geo_of(settings), files.benign_of(settings)
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
         out = _open(stack, output, "wb")
         rejected = _open(stack, str(rejects), "wb") if rejects else None
+        grouped = _open(stack, str(campaigns), "wb") if campaigns else None
 
         def reject(line: int, rejection: Rejection) -> None:
             if rejected is not None:
@@ -138,6 +146,8 @@ def correlate(
             encoded = alert.encode(finding)
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
+        if grouped is not None:
+            grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns(benign))
     tally = run.tally
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))
     print(

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from pipeline.alert import Alert, alert
 from pipeline.benign import NOTHING_LISTED, Benign
+from pipeline.campaign.campaign import Campaign, campaigns
+from pipeline.campaign.evidence import Evidence
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
@@ -35,11 +37,20 @@ encode_reject = msgspec.json.Encoder().encode
 
 
 class OfflineRun:
-    """One run over events in arrival order."""
+    """One run over events in arrival order; with `grouping`, evidence for campaigns is kept."""
 
-    def __init__(self, registry: Registry, rules: Sequence[Rule], lateness_ms: int) -> None:
-        sensors = registry.sensors
-        self._intake = Intake("offline", sensors, sensors, fold_lengths(rules), lateness_ms)
+    def __init__(
+        self,
+        registry: Registry,
+        rules: Sequence[Rule],
+        lateness_ms: int,
+        *,
+        grouping: bool = False,
+    ) -> None:
+        sensors, lengths = registry.sensors, fold_lengths(rules)
+        self._intake = Intake("offline", sensors, sensors, lengths, lateness_ms, company=grouping)
+        self._evidence = Evidence(lengths) if grouping else None
+        self._closed: list[Episode] = []
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
         self._now = time.time_ns() // 1_000_000
@@ -64,20 +75,32 @@ class OfflineRun:
             if number % BATCH == 0:
                 yield from self._step()
         yield from self._step()
-        yield from _ended(self._correlator.finish())
+        yield from self._ended(self._correlator.finish())
 
     def _step(self) -> Iterator[Episode]:
         intake, correlator = self._intake, self._correlator
         for packed in intake.pack(1, 0).values():
             for sightings in packed:
                 correlator.observe(sightings)
-        yield from _ended(correlator.settle())
-        yield from _ended(correlator.advance(intake.watermark))
+                if self._evidence is not None:
+                    self._evidence.observe(sightings)
+        yield from self._ended(correlator.settle())
+        yield from self._ended(correlator.advance(intake.watermark))
         correlator.sweep()
 
+    def _ended(self, episodes: Iterable[Episode]) -> Iterator[Episode]:
+        for episode in episodes:
+            if episode.change is Change.CLOSED:
+                if self._evidence is not None:
+                    self._closed.append(episode)
+                yield episode
 
-def _ended(episodes: Iterable[Episode]) -> Iterator[Episode]:
-    return (episode for episode in episodes if episode.change is Change.CLOSED)
+    def campaigns(self, benign: Benign) -> list[Campaign]:
+        """After the last episode: what they come to. Listed infrastructure joins nothing."""
+        if self._evidence is None:
+            return []
+        listed = {one for one in self._evidence.facts if benign.lists(*one)}
+        return campaigns(self._evidence, self._closed, listed)
 
 
 def alerts(

@@ -61,6 +61,8 @@ WAY = (
     "warninglist",
     "benign",
     "alert",
+    *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "group")),
+    "campaign.campaign",
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.

@@ -1,0 +1,1 @@
+"""Alerts to campaigns: what belongs together, by what evidence. Pure: values in, values out."""
