@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulator import FoundError, Hazard, Simulation
 
-SEEDS = int(os.environ.get("SIMULATOR_SEEDS", "4000"))
+SEEDS = int(os.environ.get("SIMULATOR_SEEDS", "2000"))
 TRIES = 4000
 
 
