@@ -94,7 +94,8 @@ def mixed_tail(shares: Sequence[float], k: int, shape: float, ratio: float) -> f
     """P(K >= k) over λ ~ Gamma(shape, rate T), with `ratio` = D/T; shares sum to one.
 
     By the trapezoidal rule over log λ: the integrand is analytic and falls off at both ends, so
-    that it converges geometrically; 64 nodes leave an error of a few in a million of the value, which is told to three digits.
+    that it converges geometrically; 64 nodes leave an error of a few in a million of the value,
+    which is told to three digits.
     """
     if k <= 0:
         return 1.0
