@@ -61,11 +61,11 @@ def test_with_very_many_groups_it_is_the_conditional_test(shape: int, ratio: flo
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 3000), st.sampled_from([0.25, 1, 2]))
-def test_sixty_four_nodes_are_enough(groups: int, k: int, shape: int, ratio: float) -> None:
+def test_the_nodes_are_enough(groups: int, k: int, shape: int, ratio: float) -> None:
     shares = [1 / groups] * groups
     found = mixed_tail(shares, k, shape, ratio)
     with patch.object(surprise, "_NODES", 1500):
-        assert isclose(found, mixed_tail(shares, k, shape, ratio), rel_tol=1e-5, abs_tol=1e-250)
+        assert isclose(found, mixed_tail(shares, k, shape, ratio), rel_tol=1e-6, abs_tol=1e-250)
 
 
 @settings(max_examples=100, deadline=None)
