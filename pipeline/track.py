@@ -91,6 +91,9 @@ class Track(Memory):
         return out
 
     def _look(self, value: str, window: Window, span: tuple[int, int], out: list[Episode]) -> None:
+        if self._base and value in self.episodes:
+            # What an open episode is measured by lies before it: it may be judged otherwise now.
+            span = (span[0], span[1] + self._base)
         for rule, demands in self._demands:
             for first, last in window.holding(demands, span):
                 if last < self.frontier - 1:

@@ -10,6 +10,7 @@ from pipeline.party import Parties
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
+from pipeline.surprise import Background
 from pipeline.window import Window
 from tests.unit.making import HOUR, MINUTE, at, rule, seen
 
@@ -488,3 +489,16 @@ def test_order_does_not_matter(order: str) -> None:
     run = Run()
     (opened,) = [run.see(country, times[country]) for country in order.split()][2]
     assert told(opened) == (OPENED, "8.8.8.8", at("12:00"), at("12:59"), "AT CZ SK")
+
+
+def test_a_late_sighting_before_an_open_episode_is_told_by_its_p_value() -> None:
+    """It lies hours before the window that holds, and says that the address was there already."""
+    one = Correlator([rule()], DAY, Background(8, 8))
+    for country in ("CZ", "SK", "AT"):
+        one.observe(seen("8.8.8.8", country, at("12:00")))
+    (opened,) = one.settle()
+    one.observe(seen("8.8.8.8", "CZ", at("09:30"), at("10:30")))
+    revised = [*one.settle(), *one.refresh()]
+    (closed,) = one.finish()
+    assert opened.p_value != closed.p_value
+    assert [episode.p_value for episode in revised][-1:] == [closed.p_value]
