@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration fuzz schemas lock bench peers performance pages \
+.PHONY: help setup demo test lint types unit integration hunt fuzz schemas lock bench peers performance pages \
   soak overload audit clean
 
 help: ## What there is to make
@@ -34,10 +34,13 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup ## Unit, property and golden tests, with the core's coverage
-	$(BIN)/python -m pytest -q tests/unit tests/property tests/golden --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit tests/property tests/golden --cov --cov-report=term
 
 integration: setup ## Real processes on a real broker
 	$(BIN)/python -m pytest -q tests/scenarios tests/integration
+
+hunt: setup ## The property tests with examples never tried: SEED=7, or a random seed
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property --hypothesis-seed=$(or $(SEED),random)
 
 fuzz: setup ## Messages that no sensor would send, for a minute; SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.property.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -172,7 +172,7 @@ class Conversion:
                 profiles.append("host")  # what lets an event have a device
         device = event.get("device")
         device = device if isinstance(device, dict) else {"type_id": 0}
-        if device.get("uid") not in {None, self._sensor}:
+        if device.get("uid") not in (None, self._sensor):  # it may be anything: a list has no hash
             device["uid_alt"] = device["uid"]
         event["device"] = device | {"uid": self._sensor}
         try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -109,6 +112,41 @@ def test_it_bears_any_value_in_any_field(data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(at)))
     at[key] = data.draw(json_values)
     holds(format_of(path), [json.dumps(record).encode() + b"\n"])
+
+
+VALUES: tuple[Any, ...] = (None, True, 0, -1, 2**63, 2**70, 1.5, 1e300, "", "-", "x", "\x00\x1b[2J", "9" * 400,
+          [], [[]], [None], [1], ["x"], [{}], {}, {"": {}}, {"uid": []})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in LOGS if format_of(path).json], ids=lambda path: path.stem
+)
+def test_it_bears_each_of_these_values_in_each_field(path: Path) -> None:
+    """Every field of the first line of each set of fields, one at a time: nothing is left to luck."""
+    seen, changed = set(), []
+    for line in lines_of(path):
+        if line[:2] != b'{"' or line.rstrip()[-1:] != b"}":
+            continue
+        record = json.loads(line)
+        places = list(_places(record))
+        if (shape := repr([keys for keys, _ in places])) in seen:
+            continue
+        seen.add(shape)
+        for keys, at in places:
+            kept = at[keys[-1]]
+            for value in VALUES:
+                at[keys[-1]] = value
+                changed.append(json.dumps(record).encode() + b"\n")
+            at[keys[-1]] = kept
+    holds(format_of(path), changed)
+
+
+def _places(at: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Where a value stands in a JSON value: the keys that lead there, and what holds it."""
+    keys = at if isinstance(at, dict) else range(len(at)) if isinstance(at, list) else ()
+    for key in keys:
+        yield (*above, key), at
+        yield from _places(at[key], (*above, key))
 
 
 @given(
