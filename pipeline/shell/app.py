@@ -17,7 +17,7 @@ import faust
 from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
-from pipeline.shell import unpack
+from pipeline.shell import fetching, unpack
 from pipeline.shell.in_hand import InHand
 from pipeline.shell.security import for_faust
 from pipeline.shell.settings import Settings
@@ -40,6 +40,7 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
 
     Each stage is a consumer group of its own, so that it scales without the others rebalancing.
     """
+    fetching.install()
     unpack.install()
     app = faust.App(
         settings.topic(f"sightline-{stage}"),

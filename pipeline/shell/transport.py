@@ -18,10 +18,6 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
     Consumer.topic_partitions     from the broker's metadata, not from the leader's notes
     Consumer.on_partitions_assigned listen to the heartbeats of aiokafka's coordinator
     Consumer.on_partitions_revoked  forget what was done of a partition that is gone
-
-And in aiokafka 0.14.0, whose copy of a record takes as long as reading it did:
-
-    PartitionRecords._consumer_record the record as it was read, not a copy with its topic's name
 """
 
 from __future__ import annotations
@@ -30,23 +26,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from time import monotonic
 from typing import Any, ClassVar
 
-from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
 Batch = Sequence[Any]
 """Records of one partition, in order of offset: `offset`, `timestamp` (ms), `timestamp_type`,
-`key`, `value`, `headers`."""
-
-
-def _as_it_was_read(records: object, tp: object, record: Any) -> Any:
-    return record
-
-
-# Half a microsecond a record, and there is one for every event. For every consumer of this
-# process: none of ours asks a record for its topic.
-PartitionRecords._consumer_record = _as_it_was_read
+`key`, `value`, `headers`; see `pipeline.shell.fetching`."""
 
 
 class Sifted(list[Any]):

@@ -9,10 +9,6 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.structs import TopicPartition
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -50,22 +46,6 @@ def test_faust_is_the_version_that_was_read() -> None:
 @pytest.mark.parametrize("name", READ)
 def test_what_is_overridden_or_relied_on_is_as_it_was_read(name: str) -> None:
     assert digest(name) == READ[name]
-
-
-def test_a_record_is_as_it_was_read() -> None:
-    """With all that the stages ask of it."""
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1000)
-    builder.append(0, 77, b"key", b"value", [("name", b"said")])
-    builder.append(1, 78, None, None, [])
-    fetched = PartitionRecords(
-        TopicPartition("events", 0),
-        MemoryRecords(bytes(builder.build())),
-        [], 0, None, None, True, READ_UNCOMMITTED,
-    )  # fmt: skip
-    first, second = fetched
-    assert (first.offset, first.timestamp, first.key, first.value) == (0, 77, b"key", b"value")
-    assert (list(first.headers), first.timestamp_type) == ([("name", b"said")], 0)
-    assert (second.offset, second.key, second.value, list(second.headers)) == (1, None, None, [])
 
 
 @pytest.mark.parametrize("name", [n for n in READ if n in vars(BatchConsumer)])
