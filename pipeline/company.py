@@ -40,14 +40,14 @@ class Company:
         self._met: dict[tuple[str, int, str], set[Indicator]] = {}
 
     def meet(self, found: Sequence[Indicator], time: int, folds: Mapping[str, Any]) -> None:
-        """Note one event's indicators. `folds` has by type, first of all, the length of a fold."""
+        """Note one event's indicators. `folds` has by type the `length` of a fold."""
         if len(found) < 2:
             return
         for kind, value in found:
             of = folds.get(kind)
             if of is None:
                 continue
-            key = (kind, time * SLICES // of[0], value)
+            key = (kind, time * SLICES // of.length, value)
             met = self._met.get(key)
             if met is None:
                 met = self._met[key] = set()

@@ -47,6 +47,7 @@ class Rejection(Struct, frozen=True):
 
 
 _one = msgspec.json.Decoder(Event).decode
+_lines_of_one = msgspec.json.Decoder(Event).decode_lines
 _many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _any = msgspec.json.Decoder(msgspec.Raw).decode
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -68,6 +69,36 @@ def simple(raw: bytes) -> Event | None:
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # `decode` says what is wrong, where there is time
     return None
+
+
+TOGETHER = 8
+"""So many messages are decoded at once: what is to be counted of each is counted of all at once, if
+they have no more brackets together than one may have."""
+
+
+def together(raws: Sequence[bytes]) -> list[Event] | None:
+    """The events of a few messages if each is one good event; None if one is not, or may not be.
+
+    As `simple` of each, for two thirds of its cost.
+    """
+    # A value that begins with a brace and ends with one cannot go on in a next such line: within
+    # an object or an array a comma is missing there, and a string holds no line end. So there are
+    # as many events as messages only if each is one.
+    for raw in raws:
+        if raw[:1] != b"{" or raw[-1:] != b"}":
+            return None
+    lines = b"\n".join(raws)
+    if len(lines) > MAX_EVENT_BYTES:
+        return None
+    if lines.count(b"{") + lines.count(b"[") > MAX_DEPTH and any(
+        raw.count(b"{") + raw.count(b"[") > MAX_DEPTH for raw in raws
+    ):
+        return None
+    try:
+        events = _lines_of_one(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return events if len(events) == len(raws) else None
 
 
 def decode(raw: bytes) -> Sequence[Event | Rejection]:

@@ -7,14 +7,14 @@ once, whatever becomes of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zlib import crc32
 
 from msgspec import Struct, field
 
 from pipeline.clock import Clock, ClockPolicy
 from pipeline.company import Company
-from pipeline.decode import Reason, Rejection, decode, simple, split
+from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
 from pipeline.indicator import indicators
 from pipeline.registry import Party
@@ -25,6 +25,9 @@ FUTURE_MS = 120_000
 """An event may be this much later than the broker's time; beyond it, it is from the future."""
 
 _ANY_OFFSET = 1 << 62
+
+Refused = tuple[int, int, Rejection]
+"""Which message, which event in it, and why that was rejected."""
 
 
 class Tally(Struct):
@@ -57,8 +60,28 @@ Fold = dict[str, int | tuple[int, int]]
 """By value, when it was seen within one slice: once, or first and last, ms."""
 
 
-Folds = dict[str, tuple[int, dict[int, Fold]]]
-"""By indicator type, the length of a fold and, by its number, the folds."""
+class Folds:
+    """What was seen of one indicator type, by slice; the slice that was looked at last is at hand,
+    for most events are of the same as the one before.
+    """
+
+    __slots__ = ("by_slice", "fold", "length", "since", "until")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        """Of a slice, in units of 1/60 ms."""
+        self.by_slice: dict[int, Fold] = {}
+        self.fold: Fold = {}
+        self.since = self.until = 0
+        """The times, ms, that belong to `fold`: since … until, which does not."""
+
+    def turn_to(self, time: int) -> Fold:
+        """The slice of a time, ms."""
+        at = time * SLICES // self.length
+        self.since = -(-at * self.length // SLICES)
+        self.until = -(-(at + 1) * self.length // SLICES)
+        self.fold = self.by_slice.setdefault(at, {})
+        return self.fold
 
 
 class _Heard:
@@ -68,7 +91,7 @@ class _Heard:
 
     __slots__ = ("company", "folds", "offset")
 
-    def __init__(self, folds: Folds, company: Company | None) -> None:
+    def __init__(self, folds: dict[str, Folds], company: Company | None) -> None:
         self.folds = folds
         self.company = company
         self.offset = _ANY_OFFSET
@@ -120,7 +143,7 @@ class Intake:
         was packed."""
         self.watermark = UNKNOWN_WATERMARK
         self.tally = Tally()
-        self._folds: dict[Party, Folds] = {}
+        self._folds: dict[Party, dict[str, Folds]] = {}
         self._heard: dict[str, _Heard] = {}
         self._companies: dict[Party, Company] | None = {} if company else None
 
@@ -129,24 +152,34 @@ class Intake:
 
         What was rejected, each with its place in the message.
         """
-        one = simple(message)
-        if one is not None:
-            rejection = self.take(one, now_ms)
-            if rejection is None:
-                return ()
-            (raw,) = split(message)
-            return ((0, _of(rejection, raw)),)
-        rejected: list[tuple[int, Rejection]] = []
-        for index, (event, raw) in enumerate(zip(decode(message), split(message), strict=True)):
+        return [(place, why) for _, place, why in self.read_all((message,), (now_ms,))]
+
+    def read_all(self, messages: Sequence[bytes], came_in: Sequence[int]) -> list[Refused]:
+        """`read` of many messages, each with its time."""
+        refused: list[Refused] = []
+        for first in range(0, len(messages), TOGETHER):
+            some = messages[first : first + TOGETHER]
+            times = came_in[first : first + TOGETHER]
+            events = together(some)
+            if events is not None:
+                for n, rejection in self._take(events, times):
+                    refused.append((first + n, 0, _of(rejection, some[n])))
+                continue
+            for n, message in enumerate(some):
+                for place, rejection in self._read_any(message, times[n]):
+                    refused.append((first + n, place, rejection))
+        return refused
+
+    def _read_any(self, message: bytes, now_ms: int) -> Iterator[tuple[int, Rejection]]:
+        """A message that may be anything: one event, many, none, or broken."""
+        for place, (event, raw) in enumerate(zip(decode(message), split(message), strict=True)):
             if isinstance(event, Event):
-                rejection = self.take(event, now_ms)
-                if rejection is not None:
-                    rejected.append((index, _of(rejection, raw)))
+                for _, rejection in self._take((event,), (now_ms,)):
+                    yield place, _of(rejection, raw)
             else:
                 self.tally.received += 1
                 self.tally.rejected[event.reason] += 1
-                rejected.append((index, event))
-        return rejected
+                yield place, event
 
     def refuse(self, rejection: Rejection) -> Rejection:
         """Count a message that was not even looked at."""
@@ -154,61 +187,61 @@ class Intake:
         self.tally.rejected[rejection.reason] += 1
         return rejection
 
-    def take(self, event: Event, now_ms: int) -> Rejection | None:
-        """Count and fold one event. Its rejection has no bytes: the caller has them."""
-        tally = self.tally
-        tally.received += 1
-        sensor = event.device.uid
-        heard = self._heard.get(sensor) or self._hear(sensor)
-        if heard is None:
-            return self._reject_sensor(sensor)
-        time = event.time
-        heard.offset = min(heard.offset, now_ms - time)
-        if self._clock is not None and abs(now_ms - time) > self._clock.bound_ms:
-            if self._clock.policy is ClockPolicy.QUARANTINE:
-                return self._quarantine(now_ms - time)
-            time = now_ms
-        if time > self.watermark:
-            if time > now_ms + FUTURE_MS:
-                tally.rejected[Reason.FROM_THE_FUTURE] += 1
-                ahead = (time - now_ms) / 1000
-                return Rejection(
-                    Reason.FROM_THE_FUTURE, f"{ahead:.0f} s later than when it came in", b""
-                )
-            self.watermark = time
-        elif time < self.watermark - self._lateness:
-            tally.late += 1
-            behind = (self.watermark - time) / 1000
-            return Rejection(
-                Reason.TOO_LATE, f"{behind:.0f} s behind the latest event of its source", b""
-            )
-
-        found, uncanonical = indicators(event)
-        tally.uncanonical += uncanonical
-        if not found:
-            tally.without_indicators += 1
-            return None
-        tally.correlated += 1
-        folds = heard.folds
-        for kind, value in found:
-            of = folds.get(kind)
-            if of is None:
-                continue  # no rule groups by this type
-            length, slices = of
-            at = time * SLICES // length
-            fold = slices.get(at)
-            if fold is None:
-                slices[at] = {value: time}
+    def _take(
+        self, events: Sequence[Event], came_in: Sequence[int]
+    ) -> Sequence[tuple[int, Rejection]]:
+        """Count and fold events; which were rejected. The rejections have no bytes: the caller has
+        them.
+        """
+        refused: list[tuple[int, Rejection]] = []
+        heards, clock, lateness = self._heard, self._clock, self._lateness
+        correlated = uncanonical = 0
+        for n, event in enumerate(events):
+            sensor, time, now_ms = event.device.uid, event.time, came_in[n]
+            heard = heards.get(sensor) or self._hear(sensor)
+            if heard is None:
+                refused.append((n, self._reject_sensor(sensor)))
                 continue
-            seen = fold.get(value)
-            if seen is None:
-                fold[value] = time
-            elif seen != time:
-                first, last = (seen, seen) if isinstance(seen, int) else seen
-                fold[value] = (min(first, time), max(last, time))
-        if heard.company is not None:
-            heard.company.meet(found, time, folds)
-        return None
+            if now_ms - time < heard.offset:  # noqa: PLR1730 - a call an event
+                heard.offset = now_ms - time
+            if clock is not None and abs(now_ms - time) > clock.bound_ms:
+                if clock.policy is ClockPolicy.QUARANTINE:
+                    refused.append((n, self._quarantine(now_ms - time)))
+                    continue
+                time = now_ms
+            if time > self.watermark:
+                if time > now_ms + FUTURE_MS:
+                    refused.append((n, self._from_the_future(time - now_ms)))
+                    continue
+                self.watermark = time
+            elif time < self.watermark - lateness:
+                refused.append((n, self._too_late(self.watermark - time)))
+                continue
+
+            found, lost = indicators(event)
+            uncanonical += lost
+            if not found:
+                continue
+            correlated += 1
+            for kind, value in found:
+                folds = heard.folds.get(kind)
+                if folds is None:
+                    continue  # no rule groups by this type
+                fold = folds.fold if folds.since <= time < folds.until else folds.turn_to(time)
+                seen = fold.get(value)
+                if seen is None:
+                    fold[value] = time
+                elif seen != time:
+                    first, last = (seen, seen) if isinstance(seen, int) else seen
+                    fold[value] = (min(first, time), max(last, time))
+            if heard.company is not None:
+                heard.company.meet(found, time, heard.folds)
+        tally = self.tally
+        tally.received += len(events)
+        tally.correlated += correlated
+        tally.without_indicators += len(events) - len(refused) - correlated
+        tally.uncanonical += uncanonical
+        return refused
 
     def _hear(self, sensor: str) -> _Heard | None:
         """A sensor's first event since the last `pack`; None if it may not speak here."""
@@ -217,9 +250,8 @@ class Intake:
             return None
         folds = self._folds.get(party)
         if folds is None:
-            folds = self._folds[party] = {
-                kind: (length, {}) for kind, length in self._lengths.items()
-            }
+            folds = {kind: Folds(length) for kind, length in self._lengths.items()}
+            self._folds[party] = folds
         companies = self._companies
         company = None if companies is None else companies.setdefault(party, Company())
         heard = self._heard[sensor] = _Heard(folds, company)
@@ -232,6 +264,16 @@ class Intake:
             return Rejection(Reason.FROM_THE_FUTURE, f"its clock is {by} ahead: in quarantine", b"")
         self.tally.late += 1
         return Rejection(Reason.TOO_LATE, f"its clock is {by} behind: in quarantine", b"")
+
+    def _from_the_future(self, ahead: int) -> Rejection:
+        self.tally.rejected[Reason.FROM_THE_FUTURE] += 1
+        by = f"{ahead / 1000:.0f} s"
+        return Rejection(Reason.FROM_THE_FUTURE, f"{by} later than when it came in", b"")
+
+    def _too_late(self, behind: int) -> Rejection:
+        self.tally.late += 1
+        by = f"{behind / 1000:.0f} s"
+        return Rejection(Reason.TOO_LATE, f"{by} behind the latest event of its source", b"")
 
     def _reject_sensor(self, sensor: str) -> Rejection:
         if sensor in self._known:
@@ -246,10 +288,10 @@ class Intake:
         packed: dict[int, list[Sightings]] = {}
         for party, folds in self._folds.items():
             by_partition: dict[int, list[Group]] = {}
-            for kind, (_, slices) in folds.items():
-                groups: Sequence[Group] = _groups(kind, slices.values(), partitions)
+            for kind, of in folds.items():
+                groups: Sequence[Group] = _groups(kind, of.by_slice.values(), partitions)
                 if self._companies is not None:
-                    groups = self._companies[party].attend(groups, slices)
+                    groups = self._companies[party].attend(groups, of.by_slice)
                 for partition, group in enumerate(groups):
                     if group.values:
                         by_partition.setdefault(partition, []).append(group)
@@ -272,7 +314,7 @@ class Intake:
 
 
 def _of(rejection: Rejection, raw: bytes | Rejection) -> Rejection:
-    """A rejection of `take`, with the bytes of its event."""
+    """A rejection of `_take`, with the bytes of its event."""
     assert isinstance(raw, bytes)  # an event came of it
     return Rejection(rejection.reason, rejection.detail, raw)
 

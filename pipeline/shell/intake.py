@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,8 @@ class IntakeStage:
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
         self._intakes: dict[TP, Intake] = {}
+        self._resent = 0
+        """Events of this batch that were sent in again."""
         self._told: dict[TP, int] = {}
         """The watermark of what was sent on: progress must not get ahead of a batch in hand."""
         self._heard_at: dict[TP, float] = {}
@@ -86,19 +88,12 @@ class IntakeStage:
         """Decode, check, fold and send on one fetched batch."""
         started = time.perf_counter()
         intake = self._intakes[tp]
-        for record in batch:
-            resent, came_in = 0, record.timestamp
-            if record.headers:
-                resent, came_in = dead_letter.resent_of(record.headers, came_in)
-                rejected = self._read_marked(intake, record, came_in, resent)
-            else:
-                rejected = intake.read(record.value or b"", came_in)
-            for index, rejection in rejected:
-                place = (tp.topic, tp.partition, record.offset, index)
-                letter = dead_letter.dead_letter(rejection, *place, came_in, resent)
-                await self._outbox.send(
-                    self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
-                )
+        for record, place, rejection, came_in, resent in self._read(intake, batch):
+            at = (tp.topic, tp.partition, record.offset, place)
+            letter = dead_letter.dead_letter(rejection, *at, came_in, resent)
+            await self._outbox.send(
+                self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
+            )
         sent = 0
         for partition, packed in intake.pack(
             self._partitions, batch[0].timestamp if batch else 0
@@ -116,9 +111,27 @@ class IntakeStage:
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
 
-    @staticmethod
+    def _read(self, intake: Intake, batch: Batch) -> Iterator[tuple[Any, int, Rejection, int, int]]:
+        """Read a batch: of what was rejected the record and its place there, when it came in, and
+        how often it was sent in again.
+        """
+        marked = [n for n, record in enumerate(batch) if record.headers]
+        begin = 0
+        for end in (*marked, len(batch)):
+            plain = batch[begin:end]
+            messages = [record.value or b"" for record in plain]
+            came_in = [record.timestamp for record in plain]
+            for n, place, rejection in intake.read_all(messages, came_in):
+                yield plain[n], place, rejection, came_in[n], 0
+            if end < len(batch):
+                record = batch[end]
+                resent, in_at = dead_letter.resent_of(record.headers, record.timestamp)
+                for place, rejection in self._read_marked(intake, record, in_at, resent):
+                    yield record, place, rejection, in_at, resent
+            begin = end + 1
+
     def _read_marked(
-        intake: Intake, record: Any, came_in: int, resent: int
+        self, intake: Intake, record: Any, came_in: int, resent: int
     ) -> Sequence[tuple[int, Rejection]]:
         """Read a record whose headers say that it was sent in again, or was too large to unpack."""
         refused = unpack.refused(record.headers)
@@ -127,7 +140,7 @@ class IntakeStage:
         before = intake.tally.received
         rejected = intake.read(record.value or b"", came_in)
         if resent:
-            metrics.EVENTS_RESENT.inc(intake.tally.received - before)
+            self._resent += intake.tally.received - before
         return rejected
 
     async def rehearsal(self, tp: TP) -> Work | None:
@@ -135,9 +148,9 @@ class IntakeStage:
         intake = self._intakes[tp]
 
         def work(batch: Batch) -> None:
-            for record in batch:
-                for _, rejection in intake.read(record.value or b"", record.timestamp):
-                    dead_letter.encode(dead_letter.dead_letter(rejection, tp.topic, 0, 0, 0, 0))
+            for _, place, rejection, came_in, resent in self._read(intake, batch):
+                at = (tp.topic, tp.partition, 0, place)
+                dead_letter.encode(dead_letter.dead_letter(rejection, *at, came_in, resent))
             for packed in intake.pack(self._partitions, 0).values():
                 for sightings in packed:
                     list(records(sightings))
@@ -151,9 +164,10 @@ class IntakeStage:
         metrics.EVENTS_RECEIVED.inc()
         metrics.EVENTS_REJECTED.labels(Reason.BUG).inc()
 
-    @staticmethod
-    def _count(intake: Intake, sent: int) -> None:
+    def _count(self, intake: Intake, sent: int) -> None:
         tally, intake.tally = intake.tally, Tally()
+        metrics.EVENTS_RESENT.inc(self._resent)
+        self._resent = 0
         metrics.EVENTS_RECEIVED.inc(tally.received)
         metrics.EVENTS_CORRELATED.inc(tally.correlated)
         metrics.EVENTS_WITHOUT_INDICATORS.inc(tally.without_indicators)

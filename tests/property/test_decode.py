@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decode import Reason, Rejection, decode, split
+from pipeline.decode import Reason, Rejection, decode, simple, split, together
 from pipeline.event import Event
 from pipeline.indicator import indicators
 from pipeline.indicator_type import INDICATOR_TYPES
@@ -133,6 +133,28 @@ def test_split_is_decode_s_companion(message: bytes) -> None:
             assert one.raw == part
         else:
             assert decode(part) == (one,)
+
+
+ONE = b'{"time":1,"metadata":{"uid":"a"},"device":{"uid":"x"}}'
+DEEP = ONE[:-1] + b',"z":%s{}%s}'
+pieces = st.sampled_from(
+    [
+        *(ONE, ONE, ONE, ONE + ONE, ONE + b"\n" + ONE, ONE + b"\n", b" " + ONE, b"", b"{}", b"{", b"}"),
+        *(ONE[:-1] + b',"z":"}', b'{"}', ONE[:-1] + b',"z":[{}', b"{}]}", ONE[:-1] + b',"z":{}', b'{"a":{}'),
+        *(DEEP % (b"[" * 60, b"]" * 60), DEEP % (b"[" * 61, b"]" * 61), ONE[:-1] + b',"z":"[[[[[[[["}'),
+        b'{"time":-1,"metadata":{"uid":"a"},"device":{"uid":"x"}}',
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=2000)
+@given(st.lists(pieces | messages, min_size=1, max_size=6))
+def test_what_is_decoded_together_is_what_is_decoded_alone(raws: list[bytes]) -> None:
+    """Messages that make up for each other are no exception: half an event, and two in one."""
+    alone, found = [simple(raw) for raw in raws], together(raws)
+    assert found is None or found == alone
+    if all(raw in {ONE, DEEP % (b"[" * 60, b"]" * 60)} for raw in raws):
+        assert found is not None
 
 
 @settings(max_examples=300, deadline=None)

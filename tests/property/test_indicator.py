@@ -86,3 +86,18 @@ def test_the_short_cut_for_plain_addresses_is_none_for_what_is_not_public(
         assert address.is_global
         assert not address.is_multicast
         assert not address.is_reserved
+
+
+@settings(max_examples=2000)
+@given(
+    st.text("0123456789. ", max_size=17) | st.from_regex(r"\d{1,4}(\.\d{1,3}){2,4}", fullmatch=True)
+)
+def test_dotted_numbers_are_what_python_takes_for_an_address(text: str) -> None:
+    """The operating system reads them for us: it must not know notations that nobody else does."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        assert canonical_ip(text) is None
+    else:
+        assert canonical_ip(text) in {None, str(address)}
+        assert (canonical_ip(text) is None) == (canonical_ip(f"::ffff:{address}") is None)

@@ -106,7 +106,7 @@ def test_folding_then_correlating_is_correlating(
     correlators = [Correlator(rules, NEVER_LATE) for _ in range(partitions)]
     for batch in batches:
         for one in batch:
-            assert intakes[one.sensor].read(one.raw(), now_ms=10**6) == ()
+            assert not intakes[one.sensor].read(one.raw(), now_ms=10**6)
         for intake in {id(intake): intake for intake in intakes.values()}.values():
             for partition, packed in intake.pack(partitions, 0).items():
                 for sightings in packed:
@@ -211,6 +211,29 @@ def sent(*broken: bytes) -> st.SearchStrategy[Sent]:
 
 def messages(some: st.SearchStrategy[Sent]) -> st.SearchStrategy[list[list[Sent]]]:
     return st.lists(st.lists(some, min_size=1, max_size=6), max_size=8)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(sent(b"{}", b"7", b"", b"[]", b"[{}]", b"{}{}"), max_size=40),
+    st.lists(st.integers(-5_000, 5_000), min_size=40, max_size=40),
+)
+def test_many_messages_are_read_as_one_after_the_other(some: list[Sent], ago: list[int]) -> None:
+    raws, came_in = [one.raw() for one in some], [NOW + late for late in ago[: len(some)]]
+    lengths = {"ip": 60}
+    at_once = Intake("t/0", {"s0": PARTIES[0]}, SENSORS, lengths, LATENESS)
+    in_turn = Intake("t/0", {"s0": PARTIES[0]}, SENSORS, lengths, LATENESS)
+    one_by_one = [
+        (n, place, why)
+        for n, (raw, now_ms) in enumerate(zip(raws, came_in, strict=True))
+        for place, why in in_turn.read(raw, now_ms)
+    ]
+    assert at_once.read_all(raws, came_in) == one_by_one
+    assert at_once.tally == in_turn.tally
+    assert at_once.tally.adds_up
+    assert at_once.watermark == in_turn.watermark
+    assert at_once.pack(3, 0) == in_turn.pack(3, 0)
+    assert at_once.offsets == in_turn.offsets
 
 
 arrays = messages(sent(b"{}", b'{"time": -1}', b"7", b"[]"))
