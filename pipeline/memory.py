@@ -2,7 +2,7 @@
 
 The state is a join-semilattice: sightings can be joined into it in any order, and as often as
 they come. Most indicators are met once or a few times; they become a window only when enough
-parties have seen them for a rule to hold.
+parties have seen them, near enough in time, for a rule to hold.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.slices import (
 from pipeline.window import Window
 
 FEW = 8
-"""Sightings by too few parties that are kept apart before they become a window."""
+"""Sightings for which no rule can hold that are kept apart before they become a window."""
 
 
 class Memory:
@@ -37,8 +37,8 @@ class Memory:
         self.frontier = 0
         """The first slice in which a sighting may still come."""
         self.states: dict[str, int | tuple[int, ...] | Window] = {}
-        """What is known of an indicator: one sighting, a few by too few parties for any rule to
-        hold, or a window. The first two are integers of `pack_single`."""
+        """What is known of an indicator: one sighting; a few, by too few parties or too far apart
+        for any rule to hold; or a window. The first two are integers of `pack_single`."""
         self.changed: dict[str, tuple[int, int]] = {}
         """Windows with something new since they were last looked at: in slices from … to."""
         self.dirty: list[str] = []
@@ -50,15 +50,16 @@ class Memory:
     def observe(self, party: int, group: Group) -> int:
         """Note sightings by one party; how many were late."""
         states, dirty = self.states, self.dirty
-        timespan, frontier, least = self.timespan, self.frontier, self._least
+        timespan, least = self.timespan, self._least
+        # The first millisecond that is not late: a slice is worked out for those only that need it.
+        since = -(-self.frontier * timespan // SLICES)
         late = 0
         for value, first, last in zip(group.values, group.first_seen, group.last_seen, strict=True):
-            at = first * SLICES // timespan
-            if first != last and last * SLICES // timespan != at:
+            if first != last and last * SLICES // timespan != first * SLICES // timespan:
                 # Folded for other rules than ours: its ends are what we can be sure of.
                 late += self.observe(party, Group(self.kind, [value], [last], [last]))
                 last = first  # noqa: PLW2901
-            if at < frontier:
+            if first < since:
                 late += 1
                 continue
             state = states.get(value)
@@ -67,10 +68,11 @@ class Memory:
                 states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
                 dirty.append(value)
             elif isinstance(state, Window):
+                at = first * SLICES // timespan
                 if state.see(party, at, first, last):
                     self._changed(value, at)
             else:
-                self._note(value, state, party, at, first, last)
+                self._note(value, state, party, first, last)
         return late
 
     def _changed(self, value: str, at: int) -> None:
@@ -82,33 +84,33 @@ class Memory:
 
     def note(self, value: str, party: int, first: int, last: int) -> None:
         """Join one sighting, of one slice, into what is known of an indicator."""
-        at = first * SLICES // self.timespan
         state = self.states.get(value)
         if not isinstance(state, Window):
-            self._note(value, state, party, at, first, last)
-        elif state.see(party, at, first, last):
-            self._changed(value, at)
+            self._note(value, state, party, first, last)
+        else:
+            at = slice_of(first, self.timespan)
+            if state.see(party, at, first, last):
+                self._changed(value, at)
 
     def _note(
-        self,
-        value: str,
-        state: int | tuple[int, ...] | None,
-        party: int,
-        at: int,
-        first: int,
-        last: int,
+        self, value: str, state: int | tuple[int, ...] | None, party: int, first: int, last: int
     ) -> None:
         few = (state,) if isinstance(state, int) else state or ()
+        # Sightings that one window covers are less than a timespan apart.
+        low, high = first - self.timespan << FIRST_SHIFT, first + self.timespan << FIRST_SHIFT
         parties = {party}
         for n, single in enumerate(few):
+            if not low < single < high:
+                continue
             by = single & PARTY
             parties.add(by)
-            if by == party and (single >> FIRST_SHIFT) * SLICES // self.timespan == at:
+            if by == party:
                 _, was_first, was_last = unpack_single(single)
-                joined = pack_single(party, min(first, was_first), max(last, was_last))
-                if joined != single:
-                    self._keep(value, (*few[:n], joined, *few[n + 1 :]))
-                return
+                if slice_of(was_first, self.timespan) == slice_of(first, self.timespan):
+                    joined = pack_single(party, min(first, was_first), max(last, was_last))
+                    if joined != single:
+                        self._keep(value, (*few[:n], joined, *few[n + 1 :]))
+                    return
         if len(parties) < self._least and len(few) < FEW:
             single = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
             self.states[value] = (*few, single) if few else single
@@ -117,6 +119,7 @@ class Memory:
         window = self.states[value] = self.widen(few)
         # What ended before is settled: a restore may join this to a life that was evicted.
         window.floor = max(self.frontier - 1, 0)
+        at = slice_of(first, self.timespan)
         window.see(party, at, first, last)
         # Nothing could hold without this sighting: whatever does now covers it.
         self._changed(value, at)

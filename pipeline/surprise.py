@@ -20,6 +20,7 @@ errs to the safe side whatever the sensors' true volumes are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import exp, expm1, lgamma, log, sqrt
 from typing import Final
 
@@ -117,32 +118,26 @@ def mixed_tail(shares: Sequence[float], k: int, shape: float, ratio: float) -> f
 class Chance:
     """P-values under one rule."""
 
-    __slots__ = ("_groups", "_known", "_prior", "base")
+    __slots__ = ("_groups", "_prior", "base")
 
     def __init__(self, rule: Rule, of: Background) -> None:
         self._groups = of.countries if rule.field == "country" else of.organisations
         self._prior = _PRIOR[rule.indicator_type in SHARED]
         self.base = base_slices(rule.timespan_ms)
         """Slices before an episode in which sightings are counted."""
-        self._known: dict[tuple[int, int], float] = {}
 
     def p_value(self, before: int, spread: int) -> float:
         """The chance that at least `spread` groups see in a stretch what was seen `before` times.
 
         To three digits: it is not known better, and is written as it is compared.
         """
-        key = (_coarse(before), spread)
-        known = self._known.get(key)
-        if known is None:
-            # The registry may have shrunk since.
-            groups = max(self._groups, spread, 1)
-            chance = mixed_tail(
-                [1 / groups] * groups, spread, key[0] + self._prior, STRETCH / self.base
-            )
-            if len(self._known) >= _CACHED:
-                self._known.clear()
-            known = self._known[key] = float(f"{chance:.3g}")
-        return known
+        groups = max(self._groups, spread, 1)  # the registry may have shrunk since
+        return _of_equal_shares(groups, spread, _coarse(before) + self._prior, self.base)
+
+
+@lru_cache(_CACHED)  # for all shards of a process
+def _of_equal_shares(groups: int, k: int, shape: float, base: int) -> float:
+    return float(f"{mixed_tail([1 / groups] * groups, k, shape, STRETCH / base):.3g}")
 
 
 def _coarse(before: int) -> int:

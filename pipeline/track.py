@@ -85,7 +85,9 @@ class Track(Memory):
             assert isinstance(window, Window)
             if window.oldest + 4 * self._kept < self.frontier:
                 self._forget(value, window)
-            self._look(value, window, span, out)
+            # Most look in vain: that is found out the cheap way first.
+            if value in self.episodes or window.met_by(span, self._least):
+                self._look(value, window, span, out)
         self.dirty += self.changed
         self.changed.clear()
         return out

@@ -93,11 +93,7 @@ class Island:
         self, demands: Sequence[Demand], span: tuple[int, int], floor: int
     ) -> Iterator[tuple[int, int]]:
         """See `Window.holding`."""
-        # A cheap look first: is there enough in all that windows over the span cover?
-        low = max(span[0] - SLICES + 1 - self.base, 0)
-        high = max(min(span[1], self.last) + SLICES - self.base, 0)
-        mask = (1 << high) - (1 << low) if low < high else 0
-        near = [party for party, bits in self.seen.items() if bits & mask]
+        near = self.near(span)  # a cheap look first: are they enough?
         held = -1
         for count, group in demands:
             if len({group[party] for party in near}) < count:
@@ -110,6 +106,13 @@ class Island:
         start = max(floor, self.base)
         for first, last in runs(held >> (start - self.base)):
             yield start + first, start + last
+
+    def near(self, span: tuple[int, int]) -> list[int]:
+        """The parties in all that windows with an end in the span, or over it, cover."""
+        low = max(span[0] - SLICES + 1 - self.base, 0)
+        high = max(min(span[1], self.last) + SLICES - self.base, 0)
+        mask = (1 << high) - (1 << low) if low < high else 0
+        return [party for party, bits in self.seen.items() if bits & mask]
 
     def cover(self, first: int, last: int) -> tuple[int, int, list[int]] | None:
         """See `Window.cover`."""
@@ -215,6 +218,15 @@ class Window:
         for island in self.islands:
             if island.base <= span[1] and span[0] <= island.last:
                 yield from island.holding(demands, span, self.floor)
+
+    def met_by(self, span: tuple[int, int], least: int) -> bool:
+        """Whether so many parties are near the span. If not, no rule that takes as many can hold
+        for sightings there: `holding` would find nothing.
+        """
+        return any(
+            island.base <= span[1] and span[0] <= island.last and len(island.near(span)) >= least
+            for island in self.islands
+        )
 
     def cover(self, first: int, last: int) -> tuple[int, int, list[int]] | None:
         """First and last sighting, ms, and the parties, in slices `first` … `last`, if any.
