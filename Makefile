@@ -17,7 +17,7 @@ setup: $(SETUP) ## Make .venv and install the project
 $(SETUP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
@@ -49,7 +49,7 @@ schemas: setup ## Write schemas/ anew from the types
 	$(BIN)/python -m pipeline.shell.schemas
 
 lock: setup ## Resolve the dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --group dev --output-file $(LOCK) pyproject.toml
 
 bench: setup ## Events a second and alert latency on a real Kafka
@@ -76,7 +76,7 @@ overload: setup ## Twice what a worker takes, for two minutes
 
 audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
 	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
-	.audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
+	.audit/bin/pip-audit --strict --disable-pip --require-hashes --no-deps -r $(LOCK)
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
