@@ -38,15 +38,15 @@ import sys, time
 if "pipeline.shell.worker" in sys.orig_argv:
     from pipeline import intake
 
-    read = intake.Intake.read
+    read_all = intake.Intake.read_all
 
-    def slow_read(self, message, now_ms):
-        until = time.perf_counter() + 0.0003
+    def slow_read(self, messages, came_in):
+        until = time.perf_counter() + 0.0003 * len(messages)
         while time.perf_counter() < until:
             pass
-        return read(self, message, now_ms)
+        return read_all(self, messages, came_in)
 
-    intake.Intake.read = slow_read
+    intake.Intake.read_all = slow_read
 """
 
 

@@ -29,19 +29,19 @@ import os, signal, sys
 if "pipeline.shell.worker" in sys.orig_argv:
     from pipeline import correlate, intake
 
-    read, observe = intake.Intake.read, correlate.Correlator.observe
+    read_all, observe = intake.Intake.read_all, correlate.Correlator.observe
 
-    def buggy_read(self, message, now_ms):
-        if b"9.9.9.1" in message:
+    def buggy_read(self, messages, came_in):
+        if any(b"9.9.9.1" in message for message in messages):
             os.kill(os.getpid(), signal.SIGSEGV)
-        return read(self, message, now_ms)
+        return read_all(self, messages, came_in)
 
     def buggy_observe(self, sightings):
         if any("9.9.9.2" in group.values for group in sightings.groups):
             raise RuntimeError("a bug of correlate")
         return observe(self, sightings)
 
-    intake.Intake.read = buggy_read
+    intake.Intake.read_all = buggy_read
     correlate.Correlator.observe = buggy_observe
 """
 
