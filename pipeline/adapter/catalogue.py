@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline.adapter.access_log import ACCESS_LOG
 from pipeline.adapter.cef import CEF
@@ -19,7 +20,7 @@ from pipeline.adapter.fortigate import FORTIGATE
 from pipeline.adapter.heralding import HERALDING
 from pipeline.adapter.idea import IDEA
 from pipeline.adapter.leef import LEEF
-from pipeline.adapter.log_file import SYSLOG
+from pipeline.adapter.log_file import LOG_FILE, begins_as_syslog
 from pipeline.adapter.misp import MISP
 from pipeline.adapter.ocsf import OCSF
 from pipeline.adapter.opencanary import OPENCANARY
@@ -29,6 +30,9 @@ from pipeline.adapter.suricata import SURICATA
 from pipeline.adapter.tpot import TPOT
 from pipeline.adapter.vpcflow import VPC_FLOW
 from pipeline.adapter.zeek import ZEEK
+
+# A collector's file has the lines of many devices.
+SYSLOG = replace(LOG_FILE, carried=(CEF, LEEF, FORTIGATE, PANOS))
 
 # Of formats that a line looks like, the first is taken: from the most peculiar to the least.
 FORMATS: tuple[Format, ...] = (
@@ -46,16 +50,23 @@ _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def detect(lines: Iterable[bytes]) -> Format | None:
     """The format that most records of a file's first lines look like; None if none does."""
     votes: Counter[str] = Counter()
+    lines_seen = syslog_lines = 0
     cut = JsonLines(text=True, longest=64 << 20)
     for number, line in enumerate(lines, 1):
         for record in cut.feed(line, number):
-            if not isinstance(record, Broken) and (found := _one(record[1])):
+            if isinstance(record, Broken):
+                continue
+            lines_seen += 1
+            syslog_lines += begins_as_syslog(record[1])
+            if found := _one(record[1]):
                 votes[found.name] += 1
                 if found.name in {"zeek", "csv", "vpc-flow"} and votes.total() == 1:
                     return found  # a header: what follows it says nothing by itself
     if not votes:
-        return None
-    return BY_NAME[votes.most_common(1)[0][0]]
+        return SYSLOG if syslog_lines * 2 > lines_seen > 0 else None
+    found = BY_NAME[votes.most_common(1)[0][0]]
+    among = {one.name for one in SYSLOG.carried} | {"syslog"}
+    return SYSLOG if len(votes) > 1 and {*votes} <= among else found
 
 
 def _one(raw: bytes) -> Format | None:

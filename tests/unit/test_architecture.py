@@ -20,6 +20,7 @@ SHARED = (
     "record",
     "format",
     "common",
+    "java_time",
     "pairs",
     "syslog",
 )
