@@ -13,6 +13,8 @@ from pipeline.adapter.cef import CEF
 from pipeline.adapter.cloudtrail import CLOUDTRAIL
 from pipeline.adapter.columns import CSV
 from pipeline.adapter.cowrie import COWRIE
+from pipeline.adapter.csaf import CSAF
+from pipeline.adapter.cyclonedx import CYCLONEDX
 from pipeline.adapter.dionaea import DIONAEA
 from pipeline.adapter.ecs import ECS
 from pipeline.adapter.format import Format
@@ -24,6 +26,8 @@ from pipeline.adapter.log_file import LOG_FILE, begins_as_syslog
 from pipeline.adapter.misp import MISP
 from pipeline.adapter.ocsf import OCSF
 from pipeline.adapter.opencanary import OPENCANARY
+from pipeline.adapter.openvex import OPENVEX
+from pipeline.adapter.osv import OSV
 from pipeline.adapter.panos import PANOS
 from pipeline.adapter.record import Broken, JsonLines
 from pipeline.adapter.suricata import SURICATA
@@ -36,8 +40,9 @@ SYSLOG = replace(LOG_FILE, carried=(CEF, LEEF, FORTIGATE, PANOS))
 
 # Of formats that a line looks like, the first is taken: from the most peculiar to the least.
 FORMATS: tuple[Format, ...] = (
-    OCSF, IDEA, MISP, CLOUDTRAIL, OPENCANARY, COWRIE, HERALDING, TPOT, DIONAEA, ECS, SURICATA,
-    ZEEK, CEF, LEEF, PANOS, FORTIGATE, VPC_FLOW, ACCESS_LOG, SYSLOG, CSV,
+    OCSF, CYCLONEDX, CSAF, OPENVEX, OSV, IDEA, MISP, CLOUDTRAIL, OPENCANARY, COWRIE, HERALDING,
+    TPOT, DIONAEA, ECS, SURICATA, ZEEK, CEF, LEEF, PANOS, FORTIGATE, VPC_FLOW, ACCESS_LOG, SYSLOG,
+    CSV,
 )  # fmt: skip
 BY_NAME = {name: format_ for format_ in FORMATS for name in (format_.name, *format_.also)}
 

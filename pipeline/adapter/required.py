@@ -9,6 +9,7 @@ from typing import Any
 _ENDS: tuple[tuple[str, ...], ...] = (("src_endpoint", "dst_endpoint"),)
 _REQUIRED: dict[int, tuple[tuple[str, ...], ...]] = {
     0: (),
+    2002: (("finding_info",), ("vulnerabilities",)),
     3002: (("user",), ("service", "dst_endpoint")),
     4002: (("http_request", "http_response"), *_ENDS),
     4010: (("file",), ("src_endpoint",)),
@@ -20,6 +21,7 @@ _NAMED = {
     "dst_endpoint": ("ip", "hostname"),
     "firewall_rule": ("uid", "name"),
     "user": ("name", "uid"),
+    "finding_info": ("uid", "title"),
 }
 # What every class has, and what every class about a connection has.
 _EVERYWHERE = {
