@@ -18,6 +18,7 @@ from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
+from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
@@ -211,6 +212,7 @@ def warninglists(
 
 
 cli.command()(generate)
+cli.command()(playground)
 cli.command()(score)
 
 
