@@ -62,7 +62,8 @@ class Conversion:
         self.counts = Counts()
         self._format = format_
         self._sensor = sensor
-        self._clock = clock
+        self.clock = clock
+        """It may be another one later: a file may be read for months."""
         self._read = format_.reader(options or Options())
         self._lines = (
             JsonLines(text=format_.text, longest=format_.longest) if format_.json else None
@@ -75,6 +76,17 @@ class Conversion:
     def _make_ready(self, table: Table) -> _Ready:
         before, after = table.head(self._format.product, self._sensor)
         return _Ready(Mapper(table, self._format.shape), before, after)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether a record has begun that no line has ended yet."""
+        return self._lines is not None and self._lines.is_within
+
+    def restart(self) -> None:
+        """Go on elsewhere in the file: a header holds, what was counted or begun does not."""
+        self.counts = Counts()
+        if self._lines is not None:
+            self._lines.end()
 
     def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
         """What the line with that number completes: events as JSON, and what was rejected."""
@@ -132,7 +144,7 @@ class Conversion:
         self, table: Table, fields: Fields, raw: bytes, number: int, index: int
     ) -> bytes | Problem:
         ready = self._ready[id(table)]
-        event = ready.mapper.build(fields, self._clock)
+        event = ready.mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             return event
         if lacks(event, table.class_uid):
@@ -206,7 +218,7 @@ class Conversion:
 
     def _explain_event(self, table: Table, fields: Fields) -> Iterator[str]:
         yield f"{self._format.title}, {table.name}: OCSF class {table.class_uid}"
-        rows = list(self._ready[id(table)].mapper.explain(fields, self._clock))
+        rows = list(self._ready[id(table)].mapper.explain(fields, self.clock))
         for source, given, target, read in rows:
             yield f"  {source} = {given} -> {target} = {read}"
         taken = {source for row in table.rows for source in row.sources}
@@ -219,6 +231,6 @@ class Conversion:
         ]
         if left:
             yield f"  of no meaning in such a record: {', '.join(left)}"
-        event = self._ready[id(table)].mapper.build(fields, self._clock)
+        event = self._ready[id(table)].mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             yield f"rejected: {event.detail}"
