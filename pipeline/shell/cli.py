@@ -20,6 +20,7 @@ from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_ship import ship
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -38,6 +39,7 @@ cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(bench)
 cli.command()(convert)
+cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
