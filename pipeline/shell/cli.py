@@ -122,13 +122,14 @@ def correlate(
     from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
+    geo, benign = files.geo_of(settings), files.benign_of(settings)
     run = OfflineRun(
         files.registry_of(sensors),
-        files.rules_of(rules),
+        files.rules_of(rules, settings),
         settings.lateness_ms,
         grouping=campaigns is not None,
+        geo=geo,
     )
-    geo, benign = files.geo_of(settings), files.benign_of(settings)
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
         out = _open(stack, output, "wb")
