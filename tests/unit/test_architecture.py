@@ -20,14 +20,16 @@ SHARED = (
     "record",
     "format",
     "common",
+    "java_time",
+    "advisory",
     "pairs",
     "syslog",
 )
 WITHIN = ("sshd", "iptables", "filterlog", "mikrotik", "zeek_tables")
 FORMATS = (
-    *("access_log", "cef", "cloudtrail", "columns", "cowrie", "dionaea", "ecs", "fortigate"),
-    *("heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary", "panos", "suricata"),
-    *("tpot", "vpcflow", "zeek"),
+    *("access_log", "cef", "cloudtrail", "columns", "cowrie", "csaf", "cyclonedx", "dionaea"),
+    *("ecs", "fortigate", "heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary"),
+    *("openvex", "osv", "panos", "suricata", "tpot", "vpcflow", "zeek"),
 )
 ADAPTER = (*SHARED, *WITHIN, *FORMATS, "catalogue", "conversion")
 # A module may import what stands before it, never what stands after it.
