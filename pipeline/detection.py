@@ -85,7 +85,7 @@ def read_detection(reading: Reading, node: yaml.Node, name: str) -> Selection | 
                 searches[key.value] = search
     if not any(key.value == "condition" for key, _ in node.value):
         reading.wrong(node, "detection.condition is missing: which of its searches must match")
-    elif not said:
+    elif not said and len(reading.problems) == before:
         reading.wrong(node, "detection has no search beside its condition")
     if len(reading.problems) > before or condition is None:
         return None
@@ -179,14 +179,14 @@ def _compiled(node: Any, attributes: set[str]) -> Matches:
         return _field(node, attributes)
     if isinstance(node, ConditionAND | ConditionOR | ConditionNOT):
         parts = tuple(_compiled(part, attributes) for part in node.args)
-        if not parts:
-            raise UnsupportedError("the condition names no search: none of them has such a name")
         if isinstance(node, ConditionNOT):
             (negated,) = parts
             return lambda event: not negated(event)
         if isinstance(node, ConditionAND):
             return lambda event: all(part(event) for part in parts)
         return lambda event: any(part(event) for part in parts)
+    if node is None:  # pySigma's `1 of x*` where no search is called so
+        raise UnsupportedError("no search has a name that it asks for")
     raise UnsupportedError("a value without a field is not supported: name the attribute it is in")
 
 
