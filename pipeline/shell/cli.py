@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
@@ -35,6 +36,7 @@ cli = typer.Typer(
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
 

@@ -77,7 +77,7 @@ WAY = (
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
-    *("measure.told", "measure.bcubed", "measure.score"),
+    *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
 )
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
