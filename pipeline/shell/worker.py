@@ -62,7 +62,7 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     asyncio.run(topics.ensure(registry, settings))
     _warn_of_topics(topics.wanted(registry, settings), settings)
-    files.rules_of(Path(settings.rules) if settings.rules else None)
+    files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -217,7 +217,7 @@ def run_stage(stage: str) -> int:
     exit_with_parent()
     configure_logging()
     settings = load()
-    rules = files.rules_of(Path(settings.rules) if settings.rules else None)
+    rules = files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     partitions = asyncio.run(topics.ensure(registry, settings)).partitions
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -229,7 +229,9 @@ def run_stage(stage: str) -> int:
     app = make_app(stage, settings, Path(os.environ[_MULTIPROCESS]) / stage)
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
     if stage == "intake":
-        IntakeStage(app, settings, registry, rules, sightings)
+        counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
+        geo = files.geo_of(settings) if counted else None
+        IntakeStage(app, settings, registry, rules, sightings, geo)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)
