@@ -51,6 +51,15 @@ class Selection(Struct, frozen=True, eq=False):
     """The top-level attributes that `matches` looks at."""
     matches: Matches
 
+    def __eq__(self, other: object) -> bool:
+        """A function has no equal but itself: what it was compiled from tells."""
+        if not isinstance(other, Selection):
+            return NotImplemented
+        return (self.name, self.digest) == (other.name, other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
 
 class Aspect(Struct, frozen=True, eq=False):
     """One thing that is asked of events beyond who saw an indicator of a type.

@@ -266,5 +266,9 @@ def test_the_default_rules_cover_every_indicator_type_under_unique_ids() -> None
         for rule in read_rules(path.read_text("utf-8"), path.name)[0]
     ]
     assert check_unique(rules) == []
-    across = [rule.indicator_type for _, rule in rules if (rule.field, rule.gte) == ("country", 3)]
+    across = [
+        rule.indicator_type
+        for _, rule in rules
+        if (rule.field, rule.gte, rule.selections) == ("country", 3, (None,))
+    ]
     assert sorted(across) == sorted(INDICATOR_TYPES)
