@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.registry import topic_name
 from pipeline.shell import files
+from pipeline.shell.access.join import read_bundle
+from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 _SIZE = re.compile(r"(\d+)(?:([KMG])iB)?")
@@ -30,6 +33,9 @@ def ship(
         list[str] | None, typer.Argument(metavar="[FILE...]", help="Logs; none or - for stdin.")
     ] = None,
     sensor: Annotated[str, typer.Option("--sensor", help="Its id in the registry.")] = "",
+    join: Annotated[
+        Path | None, typer.Option(help="What `sightline sensor add` has written for it.")
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="See docs/formats.md; else told by the lines.")
     ] = None,
@@ -57,13 +63,10 @@ def ship(
 ) -> None:
     """Send a sensor's native log, as events, to its organisation's topic."""
     from pipeline.shell.converting import clock_of, format_named, options_of
-    from pipeline.shell.security import for_librdkafka
     from pipeline.shell.ship.reader import Understanding
     from pipeline.shell.ship.shipping import Shipping, run
 
-    settings = load(config)
-    if not sensor:
-        raise WrongUseError("--sensor: whose log it is")
+    client, topic, sensor = _joined(join, sensor) if join else _known(load(config), sensor)
     clock = clock_of(timezone, reference)
     how = Understanding(
         format_named(format_) if format_ is not None else None,
@@ -75,8 +78,8 @@ def ship(
     raise typer.Exit(
         run(
             Shipping(
-                for_librdkafka(settings),
-                _topic(settings, sensor),
+                client,
+                topic,
                 sensor,
                 names or [],
                 follow,
@@ -90,12 +93,27 @@ def ship(
     )
 
 
-def _topic(settings: Settings, sensor: str) -> str:
+def _joined(path: Path, sensor: str) -> tuple[dict[str, Any], str, str]:
+    """How to reach the broker, the topic, and the sensor, by a bundle."""
+    bundle, warning = read_bundle(path)
+    if warning:
+        print(printable(warning), file=sys.stderr)
+    if sensor and sensor != bundle.sensor:
+        raise WrongUseError(f"{path} is for sensor {bundle.sensor!r}, not {sensor!r}")
+    return bundle.client(), bundle.topic, bundle.sensor
+
+
+def _known(settings: Settings, sensor: str) -> tuple[dict[str, Any], str, str]:
+    """The same by the settings and the registry."""
+    from pipeline.shell.security import for_librdkafka
+
+    if not sensor:
+        raise WrongUseError("--join BUNDLE, or --sensor ID: whose log it is")
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     party = registry.sensors.get(sensor)
     if party is None:
         raise WrongUseError(f"{settings.sensors}: there is no sensor {sensor!r}")
-    return topic_name(party, settings.topic_prefix)
+    return for_librdkafka(settings), topic_name(party, settings.topic_prefix), sensor
 
 
 def _state_of(sensor: str) -> Path:

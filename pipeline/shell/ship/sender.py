@@ -40,17 +40,17 @@ _PASSING = frozenset(
 
 
 class _Sent:
-    __slots__ = ("arrived", "pack", "segment")
+    __slots__ = ("arrived", "pack", "segments")
 
     def __init__(self, pack: Pack, segment: Path | None) -> None:
         self.pack = pack
-        self.segment = segment
+        self.segments = [segment] if segment else []
         self.arrived = False
 
 
 class Sender:
     """`arrived` is called for each pack that the broker has, in the order in which they were
-    sent, with the segment of the spool that ended with it.
+    sent, with the segments of the spool that ended with it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Sender:
         topic: str,
         key: str,
         compression: str,
-        arrived: Callable[[Pack, Path | None], None],
+        arrived: Callable[[Pack, list[Path]], None],
     ) -> None:
         self._topic = topic
         self._key = key.encode()
@@ -97,6 +97,10 @@ class Sender:
     def waiting(self) -> list[Pack]:
         """What was sent and has not arrived."""
         return [sent.pack for sent in self._waiting if not sent.arrived]
+
+    def ends(self, segment: Path) -> None:
+        """With what was sent last `segment` has arrived, too."""
+        self._waiting[-1].segments.append(segment)
 
     def check(self, within: float) -> bool:
         """Whether the broker answers, and takes something for our topic; a `FailedError` if not."""
@@ -142,7 +146,7 @@ class Sender:
     def _take_arrived(self) -> None:
         while self._waiting and self._waiting[0].arrived:
             sent = self._waiting.popleft()
-            self._arrived(sent.pack, sent.segment)
+            self._arrived(sent.pack, sent.segments)
 
     def _heard_of(self, error: KafkaError) -> None:
         if error.code() not in _PASSING or error.fatal():

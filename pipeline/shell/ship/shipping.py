@@ -95,7 +95,7 @@ class _Ship:
         self._held: Pack | None = None
         self.stop = threading.Event()
         self.acknowledged = 0
-        self._away = self._full = False
+        self._away = self._full = self._kept = False
         self.readers = [self._reader(name, kept) for name in asked.files or ("-",)]
 
     def _reader(self, name: str, kept: Kept) -> FileReader | StdinReader:
@@ -112,14 +112,17 @@ class _Ship:
         first = max(numbers, default=-1) + 1
         tail = Tail(path, places, kept.written_ns, first, follow=self._asked.follow)
         self._state.forget(path, tail.gone if self._asked.follow else numbers)
+        for file in tail.files:
+            self._state.begin(path, file.number, file.place)
         return FileReader(tail, self._asked.how, self._rejects.add)
 
-    def _arrived(self, pack: Pack, segment: Path | None) -> None:
+    def _arrived(self, pack: Pack, segments: list[Path]) -> None:
         self.acknowledged += pack.events
         if pack.reached is not None:
             self._state.acknowledged(pack.reached)
-        if segment is not None:
+        if segments:
             self._state.save(now=True)
+        for segment in segments:
             self._spool.drop(segment)
 
     def run(self) -> None:
@@ -165,19 +168,25 @@ class _Ship:
             return False
         if self._spool.takes(pack):
             self._full = False
+            if not self._kept:
+                self._kept = True
+                self.sender.ends(self._spool.keep(self.sender.waiting))
             self._spool.put(pack)
             return True
         self._held = pack
         if not self._full:
             self._full = True
             _say("the buffer is full: reading pauses until the broker is back")
+        for reader in self.readers:
+            if isinstance(reader, FileReader):
+                reader.tail.look()  # what is renamed meanwhile is held open
         return False
 
     def _say_whether_away(self) -> None:
         away = self.sender.away
         if away != self._away:
             self._away = away
-            self._full = self._full and away
+            self._full, self._kept = self._full and away, False
             _say("the broker does not answer: events wait" if away else "the broker is back")
 
     def leave(self) -> bool:
@@ -215,6 +224,7 @@ def run(asked: Shipping) -> int:
             if not asked.follow:
                 raise FailedError(why)
             _say(f"{why}: events wait")
+        state.save(now=True)
         print(f"ready {asked.topic}", flush=True)
         try:
             ship.run()

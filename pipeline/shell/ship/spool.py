@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import Struct as Layout
 from zlib import crc32
@@ -56,15 +56,29 @@ class Spool:
             yield from _packs(segment)
 
     def put(self, pack: Pack) -> None:
-        record = _encode(pack)
-        framed = _FRAME.pack(len(record), crc32(record)) + record
+        if self._writing is None or self._writing.stat().st_size >= SEGMENT_BYTES:
+            self._writing = self._new()
+            self._segments.append(self._writing)
+        self._append(self._writing, (pack,))
+
+    def keep(self, packs: Iterable[Pack]) -> Path:
+        """Packs that are on their way: a segment that only another process would take. What is put
+        after them says that all before it is here.
+        """
+        segment = self._new()
+        self._append(segment, packs)
+        return segment
+
+    def _new(self) -> Path:
+        self._next += 1
+        return self._folder / f"{self._next - 1:012}.packs"
+
+    def _append(self, segment: Path, packs: Iterable[Pack]) -> None:
+        records = map(_encode, packs)
+        framed = b"".join(_FRAME.pack(len(one), crc32(one)) + one for one in records)
         try:
-            if self._writing is None or self._writing.stat().st_size >= SEGMENT_BYTES:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._writing = self._folder / f"{self._next:012}.packs"
-                self._next += 1
-                self._segments.append(self._writing)
-            descriptor = os.open(self._writing, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "ab") as file:
                 file.write(framed)
         except OSError as error:

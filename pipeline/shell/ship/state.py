@@ -83,6 +83,11 @@ class State:
             self._kept.files.get(path, {}).pop(file, None)
             self._changed = True
 
+    def begin(self, path: str, file: int, place: Place) -> None:
+        """A file is to be read: what was written to it is found, though nothing of it arrives."""
+        self._kept.files.setdefault(path, {}).setdefault(file, place)
+        self._changed = True
+
     def acknowledged(self, reached: Reached) -> None:
         """The broker has all up to here."""
         places = self._kept.files.setdefault(reached.path, {})

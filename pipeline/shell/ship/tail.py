@@ -17,6 +17,8 @@ from pipeline.shell.ship.log_file import LogFile, Place
 
 QUIET_S = 10.0
 """A file that was rotated away is done with when nothing was written to it for so long."""
+SLACK_NS = 1_000_000_000
+"""How much a file system's clock may be behind."""
 SHORT_HEAD = 64
 """A head of fewer bytes says little: then the inode must be the same, too."""
 MOST_FILES = 64
@@ -42,6 +44,7 @@ class Tail:
         self.gone: list[int] = []
         """Numbers of files that were not found again."""
         self._next = first
+        self._looked_ns = since_ns
         self._read_before: set[tuple[str, int]] = set()
         """Heads of files that were read: of a compressed copy of one we have had enough."""
         self._quiet_since: dict[LogFile, float] = {}
@@ -64,7 +67,8 @@ class Tail:
                 self.files.append(file)
         if places:
             known = [file.modified_ns() for file in self.files]
-            self._catch_up(min(known) if known else since_ns)
+            self.files += self._missed(min((since_ns, *known)))
+            self.files.sort(key=lambda file: (self._is_newest(file), file.modified_ns()))
         if not self._follow or (self._path.exists() and not self._holds(self._path)):
             self.files.append(self._new(self._path))
 
@@ -77,6 +81,7 @@ class Tail:
         """Find out what was rotated since the last time."""
         if not self._follow:
             return
+        self._looked_ns = time.time_ns()
         try:
             there = self._path.stat()
         except OSError:
@@ -86,7 +91,7 @@ class Tail:
             return
         try:
             if newest is not None:
-                self._catch_up(newest.modified_ns())
+                self.files += self._missed(newest.modified_ns())
             self.files.append(self._new(self._path))
         except OSError:
             return
@@ -95,20 +100,26 @@ class Tail:
     def cut(self, file: LogFile) -> None:
         """`file` was cut to nothing: its copy is read to the end, if there is one, and it anew."""
         at = self.files.index(file)
-        copy = self._find(file.place, but=self._path) if file.offset else None
-        instead = []
-        if copy is None:
-            self.given_up += bool(file.offset)
-        else:
+        self._forget(file)
+        instead: list[LogFile] = []
+        since = self._looked_ns - SLACK_NS
+        copy = self._find(file.place, but=self._path)
+        if copy is not None:
             copy.number = file.number
+            since = copy.modified_ns()
             instead.append(copy)
+        elif file.offset:
+            self.given_up += 1
+            self._read_before.add((file.place.head, file.place.head_bytes))
+        held = self.files
+        self.files = [*held, *instead]
+        instead += self._missed(since)  # it may have been cut more than once
         try:
-            if not self._holds(self._path, but=file):
+            if not any((one.device, one.inode) == (file.device, file.inode) for one in held):
                 instead.append(self._new(self._path))
         except OSError:
             pass  # it is being made; `look` finds it
-        self._forget(file)
-        self.files[at:at] = instead
+        self.files = [*held[:at], *instead, *held[at:]]
 
     def is_done(self, file: LogFile) -> bool:
         """Whether nothing more is to be expected of a file that has nothing more just now."""
@@ -142,11 +153,9 @@ class Tail:
             self.given_up += 1
             self._forget(self.files[0])
 
-    def _holds(self, path: Path, but: LogFile | None = None) -> bool:
+    def _holds(self, path: Path) -> bool:
         there = path.stat()
-        return any(
-            (f.device, f.inode) == (there.st_dev, there.st_ino) for f in self.files if f is not but
-        )
+        return any((f.device, f.inode) == (there.st_dev, there.st_ino) for f in self.files)
 
     def _find(self, place: Place, but: Path | None = None) -> LogFile | None:
         """The file of a place, under whatever name; rather the same than one with its content."""
@@ -175,8 +184,8 @@ class Tail:
                 file.close()
         return alike
 
-    def _catch_up(self, since_ns: int) -> None:
-        """Open the files that came and were rotated away while nobody looked, oldest first."""
+    def _missed(self, since_ns: int) -> list[LogFile]:
+        """The files that came and were rotated away while nobody looked, oldest first."""
         found: list[tuple[int, LogFile]] = []
         for path in self._siblings():
             try:
@@ -189,9 +198,17 @@ class Tail:
                 file.close()
             else:
                 found.append((file.modified_ns(), file))
-        for _, file in sorted(found, key=lambda one: one[0]):
+        missed = [file for _, file in sorted(found, key=lambda one: one[0])]
+        for file in missed:
             file.number, self._next = self._next, self._next + 1
-            self.files.append(file)
+        return missed
+
+    def _is_newest(self, file: LogFile) -> bool:
+        try:
+            there = self._path.stat()
+        except OSError:
+            return False
+        return (file.device, file.inode) == (there.st_dev, there.st_ino)
 
     def _was_read(self, file: LogFile) -> bool:
         held = {(one.place.head, one.place.head_bytes): one for one in self.files}
