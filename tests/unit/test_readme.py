@@ -30,6 +30,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
+    ROOT / "docs/rules.md",
     THREATS,
     *FIGURES,
     *DECISIONS,
