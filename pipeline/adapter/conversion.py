@@ -65,7 +65,8 @@ class Conversion:
         self.counts = Counts()
         self._format = format_
         self._sensor = sensor
-        self._clock = clock
+        self.clock = clock
+        """It may be another one later: a file may be read for months."""
         options = options or Options()
         self._read = format_.reader(options)
         self._carried = [(one.of_line, one.reader(options)) for one in format_.carried]
@@ -93,6 +94,17 @@ class Conversion:
             if looks is not None and looks(text):
                 return read(raw)
         return self._read_own(raw)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether a record has begun that no line has ended yet."""
+        return self._lines is not None and self._lines.is_within
+
+    def restart(self) -> None:
+        """Go on elsewhere in the file: a header holds, what was counted or begun does not."""
+        self.counts = Counts()
+        if self._lines is not None:
+            self._lines.end()
 
     def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
         """What the line with that number completes: events as JSON, and what was rejected."""
@@ -150,7 +162,7 @@ class Conversion:
         self, table: Table, fields: Fields, raw: bytes, number: int, index: int
     ) -> bytes | Problem:
         ready = self._ready[id(table)]
-        event = ready.mapper.build(fields, self._clock)
+        event = ready.mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             return event
         if table.undated and "undated" in event.get("unmapped", ()):
@@ -227,7 +239,7 @@ class Conversion:
     def _explain_event(self, table: Table, fields: Fields) -> Iterator[str]:
         ready = self._ready[id(table)]
         yield f"{ready.format.title}, {table.name}: OCSF class {table.class_uid}"
-        rows = list(ready.mapper.explain(fields, self._clock))
+        rows = list(ready.mapper.explain(fields, self.clock))
         for source, given, target, read in rows:
             yield f"  {source} = {given} -> {target} = {read}"
         taken = {source for row in table.rows for source in row.sources}
@@ -240,6 +252,6 @@ class Conversion:
         ]
         if left:
             yield f"  of no meaning in such a record: {', '.join(left)}"
-        event = ready.mapper.build(fields, self._clock)
+        event = ready.mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             yield f"rejected: {event.detail}"

@@ -19,7 +19,9 @@ from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
+from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_ship import ship
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -39,6 +41,7 @@ cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
+cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -214,6 +217,7 @@ def warninglists(
 
 
 cli.command()(generate)
+cli.command()(playground)
 cli.command()(score)
 
 
