@@ -45,6 +45,7 @@ WAY = (
     "party",
     "yaml_node",
     "rule",
+    "matching",
     "detection",
     "correlation",
     "rule_file",
