@@ -55,6 +55,7 @@ WAY = (
     "company",
     "geo",
     "aspects",
+    "feedback",
     "intake",
     "watermark",
     "surprise",
