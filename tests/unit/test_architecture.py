@@ -56,6 +56,7 @@ WAY = (
     "company",
     "geo",
     "aspects",
+    "feedback",
     "intake",
     "watermark",
     "surprise",
