@@ -121,7 +121,7 @@ class Chance:
     __slots__ = ("_groups", "_prior", "base")
 
     def __init__(self, rule: Rule, of: Background) -> None:
-        self._groups = of.countries if rule.field == "country" else of.organisations
+        self._groups = of.countries if rule.spread == "country" else of.organisations
         self._prior = _PRIOR[rule.indicator_type in SHARED]
         self.base = base_slices(rule.timespan_ms)
         """Slices before an episode in which sightings are counted."""

@@ -50,7 +50,9 @@ class Evidence:
         """Join one record's sightings."""
         party = self.parties.number(Party(sightings.organisation, sightings.country))
         for group in sightings.groups:
-            length = self._lengths[group.type]
+            length = self._lengths.get(group.type)
+            if length is None:
+                continue  # an aspect that a rule asks for: the plain sightings tell the same
             none: list[Companions] = [()] * len(group.values)
             for value, first, last, companions in zip(
                 group.values,

@@ -12,7 +12,9 @@ import faust
 from faust.types import TP
 
 from pipeline import dead_letter
+from pipeline.aspects import Asked
 from pipeline.decode import Reason, Rejection
+from pipeline.geo import Geo
 from pipeline.intake import Intake, Tally
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
@@ -38,6 +40,7 @@ class IntakeStage:
         registry: Registry,
         rules: Sequence[Rule],
         sightings_partitions: int,
+        geo: Geo | None = None,
     ) -> None:
         self._app = app
         self._outbox = Outbox(app)
@@ -47,6 +50,7 @@ class IntakeStage:
         for sensor, party in registry.sensors.items():
             self._sensors.setdefault(party, {})[sensor] = party
         self._lengths = fold_lengths(rules)
+        self._asked = Asked(rules, geo)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
         self._offsets: dict[str, float] = {}
@@ -82,7 +86,15 @@ class IntakeStage:
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
         source = f"{tp.topic}/{tp.partition}"
-        return Intake(source, sensors, self._known, self._lengths, self._lateness, self._clock)
+        return Intake(
+            source,
+            sensors,
+            self._known,
+            self._lengths,
+            self._lateness,
+            self._clock,
+            asked=self._asked,
+        )
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Decode, check, fold and send on one fetched batch."""
