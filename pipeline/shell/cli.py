@@ -18,6 +18,7 @@ from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
+from pipeline.shell.cli_label import label
 from pipeline.shell.cli_score import score
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
@@ -98,8 +99,6 @@ def worker(
     """Run Faust agents until SIGTERM or SIGINT."""
     from pipeline.shell.worker import STAGES, configure_logging, supervise
 
-    if stage is Stage.campaign:
-        raise WrongUseError("there is no campaign stage yet: intake, correlate or all")
     configure_logging()
     stages = STAGES if stage is Stage.all else (stage.value,)
     raise typer.Exit(supervise(load(config), stages, restart=restart))
@@ -122,13 +121,15 @@ def correlate(
     from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
+    geo, benign = files.geo_of(settings), files.benign_of(settings)
     run = OfflineRun(
         files.registry_of(sensors),
         files.rules_of(rules),
         settings.lateness_ms,
         grouping=campaigns is not None,
+        benign=benign,
+        horizon_ms=settings.campaign_horizon_ms,
     )
-    geo, benign = files.geo_of(settings), files.benign_of(settings)
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
         out = _open(stack, output, "wb")
@@ -147,7 +148,7 @@ def correlate(
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
         if grouped is not None:
-            grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns(benign))
+            grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns())
     tally = run.tally
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))
     print(
@@ -211,6 +212,7 @@ def warninglists(
 
 
 cli.command()(generate)
+cli.command()(label)
 cli.command()(score)
 
 

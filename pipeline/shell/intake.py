@@ -49,6 +49,7 @@ class IntakeStage:
         self._lengths = fold_lengths(rules)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
+        self._company = settings.campaigns
         self._offsets: dict[str, float] = {}
         self._offsets_shown = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET)
         self._adrift: set[str] = set()
@@ -82,7 +83,15 @@ class IntakeStage:
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
         source = f"{tp.topic}/{tp.partition}"
-        return Intake(source, sensors, self._known, self._lengths, self._lateness, self._clock)
+        return Intake(
+            source,
+            sensors,
+            self._known,
+            self._lengths,
+            self._lateness,
+            self._clock,
+            company=self._company,
+        )
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Decode, check, fold and send on one fetched batch."""
