@@ -175,7 +175,24 @@ def _message(episode: Episode) -> str:
         return f"merged into {episode.merged_into}"
     count = len(episode.organisations)
     by = f"{count} organisation{'s' if count != 1 else ''}"
-    return f"the same {episode.rule.indicator_type} seen by {by} in {where}"
+    rule = episode.rule
+    selected = " or ".join("any event" if of is None else of.name for of in rule.selections)
+    of = "" if rule.selections == (None,) else f" ({selected})"
+    what = f"the same {rule.indicator_type}"
+    match rule.field:
+        case "event":
+            what = f"{rule.gte} or more events of {what}{of}"
+        case "origin_country" | "origin_as":
+            origins = "countries" if rule.field == "origin_country" else "networks"
+            what = f"{what}{of} from {rule.gte} or more {origins} of origin"
+        case "rule":
+            names = ["any event" if of is None else of.name for of in rule.selections]
+            joined = ", then ".join(names) if rule.ordered else ", ".join(names)
+            some = "" if rule.gte == len(names) else f"{rule.gte} or more of "
+            what = f"{what}: {some}{joined};"
+        case _:
+            what = f"{what}{of}"
+    return f"{what} seen by {by} in {where}"
 
 
 def encode(finding: Alert) -> bytes:

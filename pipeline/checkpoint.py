@@ -9,17 +9,19 @@ committed offset repairs what is missing. No I/O here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from pipeline.correlate import Correlator
+from pipeline.count_track import CountedWindow
 from pipeline.episode import LiveEpisode, Merger, Says
+from pipeline.label_track import LabelTrack
 from pipeline.registry import Party
 from pipeline.rule import Rule
 from pipeline.sight import SourceState
-from pipeline.slices import SINGLE_BYTES, unpack_single
+from pipeline.slices import PARTY, SINGLE_BYTES, unpack_single
 from pipeline.track import Track
 from pipeline.window import Island, Window
 
@@ -70,6 +72,8 @@ class SavedWindow(Struct, frozen=True, array_like=True):
     episodes: list[SavedEpisode]
     merged: list[SavedMerger]
     """Episodes that went into others, and may not have been told to yet."""
+    events: list[tuple[int, bytes]] = []
+    """Slices, and the events in each, where these are counted."""
 
 
 class SavedTrack(Struct, frozen=True, array_like=True):
@@ -83,10 +87,13 @@ class SavedTrack(Struct, frozen=True, array_like=True):
 
 
 class Segment(Struct, frozen=True, array_like=True):
-    """The state of some indicators."""
+    """The state of some indicators. A party's number in it is its place in `parties`, which is
+    there once for each label in `labels`, if anything is labelled.
+    """
 
     parties: list[Party]
     track: SavedTrack
+    labels: list[str] = []
 
 
 class Seal(Struct, frozen=True, array_like=True):
@@ -127,8 +134,48 @@ def save(
     if gone:
         saved = SavedTrack(of.kind, of.timespan, Singles([], b""), [], list(values))
     else:
+        if isinstance(of, LabelTrack):
+            return _save_labelled(of, list(values), published=published)
         saved = _save_track(of, values, published=published)
     return _encode(Segment(list(correlator.parties.all), saved))
+
+
+def _save_labelled(track: LabelTrack, values: Sequence[str], *, published: bool) -> bytes:
+    """Of the many numbers that parties have with their labels, those only that these need."""
+    parties = track.parties
+    used = sorted({number for value in values for number in track.numbers(value)})
+    saved = _save_track(track, values, published=published)
+    place = {number: n for n, number in enumerate(used)}
+    singles = [_renumbered(single, place) for single in _singles(saved.singles)]
+    replace = msgspec.structs.replace
+    windows = [
+        replace(
+            window,
+            islands=[
+                replace(island, seen={place[n]: bits for n, bits in island.seen.items()})
+                for island in window.islands
+            ],
+            episodes=[
+                replace(one, carried_parties=sorted(place[n] for n in one.carried_parties))
+                for one in window.episodes
+            ],
+        )
+        for window in saved.windows
+    ]
+    saved = replace(
+        saved, singles=Singles(saved.singles.values, b"".join(singles)), windows=windows
+    )
+    return _encode(Segment([parties.all[n] for n in used], saved, [parties.said[n] for n in used]))
+
+
+def _renumbered(single: int, place: Mapping[int, int]) -> bytes:
+    """A packed single, with the place of its party in a segment for its number."""
+    return (single & ~PARTY | place[single & PARTY]).to_bytes(SINGLE_BYTES, "little")
+
+
+def _singles(singles: Singles) -> Iterator[int]:
+    for at in range(0, len(singles.packed), SINGLE_BYTES):
+        yield int.from_bytes(singles.packed[at : at + SINGLE_BYTES], "little")
 
 
 def _save_track(track: Track, values: Iterable[str], *, published: bool) -> SavedTrack:
@@ -174,6 +221,7 @@ def _save_window(track: Track, value: str, window: Window, *, published: bool) -
             for merger in track.merged.get(value, ())
             if not published
         ],
+        sorted(window.events.items()) if isinstance(window, CountedWindow) else [],
     )
 
 
@@ -200,6 +248,9 @@ def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
     for track in correlator.tracks:
         if (track.kind, track.timespan) != (of.kind, of.timespan_ms):
             continue
+        if isinstance(track, LabelTrack) and not of.gone:
+            labels = zip(numbers, saved.labels, strict=True)
+            numbers = [track.number(number, label) for number, label in labels]
         _restore_singles(track, of.singles, numbers)
         for window in of.windows:
             _restore_window(track, window, numbers)
@@ -214,17 +265,18 @@ def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
 
 
 def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> None:
-    for n, value in enumerate(singles.values):
-        single = singles.packed[n * SINGLE_BYTES : (n + 1) * SINGLE_BYTES]
-        party, first, last = unpack_single(int.from_bytes(single, "little"))
+    for value, single in zip(singles.values, _singles(singles), strict=True):
+        party, first, last = unpack_single(single)
         track.note(value, numbers[party], first, last)
 
 
 def _restore_window(track: Track, saved: SavedWindow, numbers: Sequence[int]) -> None:
-    window = Window()
+    window = track.window()
     window.since = saved.since
     window.floor = saved.floor
     window.islands = [_restore_island(island, numbers) for island in saved.islands]
+    if isinstance(window, CountedWindow):
+        window.events = dict(saved.events)
     known = track.states.get(saved.value)
     if isinstance(known, Window):
         window.join(known)

@@ -18,13 +18,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from pipeline.count_track import CountTrack
 from pipeline.episode import Episode
+from pipeline.label_track import LabelTrack
 from pipeline.party import Parties
 from pipeline.registry import Party
-from pipeline.rule import Rule
+from pipeline.rule import Field, Rule
 from pipeline.sight import UNKNOWN_WATERMARK, Sightings
 from pipeline.surprise import Background
 from pipeline.track import Track
+
+_KEEPING: dict[Field, type[Track]] = {
+    "origin_country": LabelTrack,
+    "origin_as": LabelTrack,
+    "rule": LabelTrack,
+    "event": CountTrack,
+}
 
 
 def fair_level(held: Iterable[int], excess: int) -> int:
@@ -50,15 +59,18 @@ class Correlator:
         self.watermark = UNKNOWN_WATERMARK
         by_track: dict[tuple[str, int], list[Rule]] = {}
         for rule in rules:
-            by_track.setdefault((rule.indicator_type, rule.timespan_ms), []).append(rule)
+            by_track.setdefault((rule.kind, rule.timespan_ms), []).append(rule)
         self.tracks = [
-            Track(kind, timespan, of, self.parties, lateness_ms, background)
+            _KEEPING.get(of[0].field, Track)(
+                kind, timespan, of, self.parties, lateness_ms, background
+            )
             for (kind, timespan), of in by_track.items()
         ]
         self._shed_above = 0
         self._by_kind: dict[str, list[Track]] = {}
         for track in self.tracks:
-            self._by_kind.setdefault(track.kind, []).append(track)
+            for kind in {aspect.kind for rule in track.rules for aspect in rule.aspects}:
+                self._by_kind.setdefault(kind, []).append(track)
 
     def observe(self, sightings: Sightings) -> int:
         """Note one record's sightings; how many of them were late, by any rule."""
@@ -66,7 +78,7 @@ class Correlator:
         late = 0
         for group in sightings.groups:
             tracks = self._by_kind.get(group.type, ())
-            late += max((track.observe(party, group) for track in tracks), default=0)
+            late += max((track.hear(party, group) for track in tracks), default=0)
         return late
 
     def settle(self) -> list[Episode]:
@@ -121,16 +133,28 @@ class Correlator:
                     going = values[: -(-share // held[party])]
                     for value in going:
                         del track.states[value]
-                    went[track.kind] = went.get(track.kind, 0) + len(going)
+                    kind = track.rules[0].indicator_type
+                    went[kind] = went.get(kind, 0) + len(going)
         self._shed_above = sum(len(track.states) for track in self.tracks) + most // 8
         return went
+
+    def unplaced(self) -> dict[str, int]:
+        """Sightings since the last call that had more labels than there is room for, by type."""
+        counts: dict[str, int] = {}
+        for track in self.tracks:
+            if track.unplaced:
+                kind = track.rules[0].indicator_type
+                counts[kind] = counts.get(kind, 0) + track.unplaced
+                track.unplaced = 0
+        return counts
 
     @property
     def live(self) -> dict[str, int]:
         """Live indicators by type."""
         counts: dict[str, int] = {}
         for track in self.tracks:
-            counts[track.kind] = counts.get(track.kind, 0) + len(track.states)
+            kind = track.rules[0].indicator_type
+            counts[kind] = counts.get(kind, 0) + len(track.states)
         return counts
 
     @property

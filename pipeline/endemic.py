@@ -4,7 +4,7 @@ Its episode does not end, and tells nobody anything any more. It is endemic when
 window,
 
     it has lasted for a whole base before that window (`pipeline.surprise.base_slices`),
-    half of all groups (countries, or organisations), and no fewer than the rule asks, saw it there,
+    half of all groups (countries, or organisations) saw it there,
     and that window holds no more than `CHANGE` times what the base holds in the same time.
 
 So a flood of what is endemic is no standing matter, and is raised again. All of it are whole
@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.rule import Rule
 from pipeline.slices import SLICES
 
 CHANGE: Final = 4
 """Days have their rhythm; a change is more than that."""
 
 
-def endemic(rule: Rule, groups: int, base: int, before: int, spread: int, now: int) -> bool:
+def endemic(groups: int, base: int, before: int, spread: int, now: int) -> bool:
     """`before`: sightings in the `base` slices before the last window, by `spread` of all `groups`;
     `now`: sightings in that window.
     """
-    everywhere = spread >= rule.gte and 2 * spread >= groups
-    return everywhere and now * base <= CHANGE * before * SLICES
+    return 2 * spread >= groups and now * base <= CHANGE * before * SLICES

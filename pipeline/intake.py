@@ -12,6 +12,7 @@ from zlib import crc32
 
 from msgspec import Struct, field
 
+from pipeline.aspects import Asked, Told
 from pipeline.clock import Clock, ClockPolicy
 from pipeline.company import Company
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
@@ -89,11 +90,12 @@ class _Heard:
     clock.
     """
 
-    __slots__ = ("company", "folds", "offset")
+    __slots__ = ("company", "folds", "offset", "told")
 
-    def __init__(self, folds: dict[str, Folds], company: Company | None) -> None:
+    def __init__(self, folds: dict[str, Folds], company: Company | None, told: Told | None) -> None:
         self.folds = folds
         self.company = company
+        self.told = told
         self.offset = _ANY_OFFSET
 
 
@@ -103,10 +105,12 @@ class Intake:
     `speaks_for` maps the sensors of the source's party to that party; `known` are all sensors;
     `clock` says what becomes of events whose time is off, if they are not taken at their word.
     With several parties in it (an offline run), the events of a batch fold by party. With
-    `company` each sighting has a sample of its companions.
+    `company` each sighting has a sample of its companions; `asked` is what rules ask of events
+    beyond who saw an indicator.
     """
 
     __slots__ = (
+        "_asked",
         "_clock",
         "_companies",
         "_folds",
@@ -115,6 +119,7 @@ class Intake:
         "_lateness",
         "_lengths",
         "_speaks_for",
+        "_told",
         "offsets",
         "source",
         "tally",
@@ -131,6 +136,7 @@ class Intake:
         clock: Clock | None = None,
         *,
         company: bool = False,
+        asked: Asked | None = None,
     ) -> None:
         self.source = source
         self._speaks_for = speaks_for
@@ -146,6 +152,8 @@ class Intake:
         self._folds: dict[Party, dict[str, Folds]] = {}
         self._heard: dict[str, _Heard] = {}
         self._companies: dict[Party, Company] | None = {} if company else None
+        self._asked = asked or None  # nothing is asked: as if there were none
+        self._told: dict[Party, Told] = {}
 
     def read(self, message: bytes, now_ms: int) -> Sequence[tuple[int, Rejection]]:
         """Count and fold the events of one message; `now_ms` is the time at which it came in.
@@ -162,7 +170,7 @@ class Intake:
             times = came_in[first : first + TOGETHER]
             events = together(some)
             if events is not None:
-                for n, rejection in self._take(events, times):
+                for n, rejection in self._take(events, times, some):
                     refused.append((first + n, 0, _of(rejection, some[n])))
                 continue
             for n, message in enumerate(some):
@@ -174,7 +182,8 @@ class Intake:
         """A message that may be anything: one event, many, none, or broken."""
         for place, (event, raw) in enumerate(zip(decode(message), split(message), strict=True)):
             if isinstance(event, Event):
-                for _, rejection in self._take((event,), (now_ms,)):
+                assert isinstance(raw, bytes)  # an event came of it
+                for _, rejection in self._take((event,), (now_ms,), (raw,)):
                     yield place, _of(rejection, raw)
             else:
                 self.tally.received += 1
@@ -188,10 +197,10 @@ class Intake:
         return rejection
 
     def _take(
-        self, events: Sequence[Event], came_in: Sequence[int]
+        self, events: Sequence[Event], came_in: Sequence[int], raws: Sequence[bytes]
     ) -> Sequence[tuple[int, Rejection]]:
         """Count and fold events; which were rejected. The rejections have no bytes: the caller has
-        them.
+        them, in `raws`.
         """
         refused: list[tuple[int, Rejection]] = []
         heards, clock, lateness = self._heard, self._clock, self._lateness
@@ -236,6 +245,8 @@ class Intake:
                     fold[value] = (min(first, time), max(last, time))
             if heard.company is not None:
                 heard.company.meet(found, time, heard.folds)
+            if heard.told is not None:
+                heard.told.meet(raws[n], event, found, time)
         tally = self.tally
         tally.received += len(events)
         tally.correlated += correlated
@@ -254,7 +265,9 @@ class Intake:
             self._folds[party] = folds
         companies = self._companies
         company = None if companies is None else companies.setdefault(party, Company())
-        heard = self._heard[sensor] = _Heard(folds, company)
+        asked = self._asked
+        told = None if asked is None else self._told.setdefault(party, Told(asked))
+        heard = self._heard[sensor] = _Heard(folds, company, told)
         return heard
 
     def _quarantine(self, offset: int) -> Rejection:
@@ -295,6 +308,9 @@ class Intake:
                 for partition, group in enumerate(groups):
                     if group.values:
                         by_partition.setdefault(partition, []).append(group)
+            if self._asked is not None:
+                for partition, told in self._told[party].groups(partitions).items():
+                    by_partition.setdefault(partition, []).extend(told)
             for partition, found in by_partition.items():
                 packed.setdefault(partition, []).append(
                     Sightings(
@@ -308,14 +324,13 @@ class Intake:
                 )
         for sensor, heard in self._heard.items():
             self.offsets[sensor] = min(heard.offset, self.offsets.get(sensor, heard.offset))
-        self._folds, self._heard = {}, {}
+        self._folds, self._heard, self._told = {}, {}, {}
         self._companies = None if self._companies is None else {}
         return packed
 
 
-def _of(rejection: Rejection, raw: bytes | Rejection) -> Rejection:
+def _of(rejection: Rejection, raw: bytes) -> Rejection:
     """A rejection of `_take`, with the bytes of its event."""
-    assert isinstance(raw, bytes)  # an event came of it
     return Rejection(rejection.reason, rejection.detail, raw)
 
 

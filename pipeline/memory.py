@@ -151,9 +151,13 @@ class Memory:
         self.states[value] = few if len(few) > 1 else few[0]
         self.dirty.append(value)
 
+    def window(self) -> Window:
+        """A new one."""
+        return Window()
+
     def widen(self, few: Iterable[int]) -> Window:
         """A window that holds what a few integers held."""
-        window = Window()
+        window = self.window()
         for single in sorted(few):  # in order of time: each at its island's end
             party, first, last = unpack_single(single)
             window.see(party, slice_of(first, self.timespan), first, last)

@@ -6,26 +6,39 @@ from pipeline.registry import Party
 
 
 class Parties:
-    """Numbers parties, and their countries and organisations, as they are met."""
+    """Numbers parties, and their countries and organisations, as they are met.
 
-    __slots__ = ("_numbers", "all", "countries", "organisations")
+    Where sightings are labelled, a party has a number for each label.
+    """
+
+    __slots__ = ("_first", "_numbers", "all", "countries", "labels", "organisations", "said")
 
     def __init__(self) -> None:
         self.all: list[Party] = []
-        self._numbers: dict[Party, int] = {}
+        self.said: list[str] = []
+        """By number, the label; "" where nothing is labelled."""
+        self._numbers: dict[tuple[Party, str], int] = {}
+        self._first: dict[tuple[str, str], int] = {}
         self.countries: dict[int, int] = {}
-        """By party number, that of the first party of the same country."""
+        """By number, that of the first party of the same country."""
         self.organisations: dict[int, int] = {}
-        """By party number, that of the first party of the same organisation."""
+        """By number, that of the first party of the same organisation."""
+        self.labels: dict[int, int] = {}
+        """By number, the first one of the same label."""
 
-    def number(self, party: Party) -> int:
-        known = self._numbers.get(party)
+    def number(self, party: Party, label: str = "") -> int:
+        known = self._numbers.get((party, label))
         if known is not None:
             return known
-        number = self._numbers[party] = len(self.all)
+        number = self._numbers[party, label] = len(self.all)
         self.all.append(party)
-        for of, by_value in ((0, self.organisations), (1, self.countries)):
-            by_value[number] = next(
-                by_value.get(n, n) for n, other in enumerate(self.all) if other[of] == party[of]
-            )
+        self.said.append(label)
+        first = self._first.setdefault
+        self.organisations[number] = first(("organisation", party.organisation), number)
+        self.countries[number] = first(("country", party.country), number)
+        self.labels[number] = first(("label", label), number)
         return number
+
+    def knows(self, party: Party, label: str) -> bool:
+        """Whether they have a number."""
+        return (party, label) in self._numbers

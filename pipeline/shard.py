@@ -125,13 +125,15 @@ class Shard:
             correlator.sweep()
         if self._most:
             taken.shed = correlator.shed(self._most)
+        for kind, count in correlator.unplaced().items():
+            taken.shed[kind] = taken.shed.get(kind, 0) + count
         return taken
 
     def _write_ahead(self, taken: Taken) -> None:
         opened: dict[tuple[str, int], set[str]] = {}
         for episode in taken.episodes:
             if episode.change is Change.OPENED:
-                track = (episode.rule.indicator_type, episode.rule.timespan_ms)
+                track = (episode.rule.kind, episode.rule.timespan_ms)
                 opened.setdefault(track, set()).add(episode.value)
         if opened:
             values = [

@@ -15,6 +15,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.rule import Rule
 
 UNKNOWN_WATERMARK = -1
@@ -24,9 +25,11 @@ Companions = tuple[tuple[str, str], ...]
 
 
 class Group(Struct, frozen=True, array_like=True, gc=False):
-    """Sightings of one indicator type, in columns of equal length. Times in ms.
+    """Sightings of one kind, in columns of equal length. Times in ms.
 
-    `companions` is empty where nobody asked for them.
+    `type` is an indicator type, or the kind of an aspect that a rule asks for (`pipeline.rule`).
+    `companions`, `labels` and `events` are empty where nobody asked for them; see
+    `pipeline.company`, and of the other two `pipeline.aspects`.
     """
 
     type: str
@@ -34,12 +37,15 @@ class Group(Struct, frozen=True, array_like=True, gc=False):
     first_seen: list[int]
     last_seen: list[int]
     companions: list[Companions] = []
+    labels: list[str] = []
+    events: list[bytes] = []
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.first_seen) == len(self.last_seen):
             raise ValueError("columns of unequal length")
-        if self.companions and len(self.companions) != len(self.values):
-            raise ValueError("columns of unequal length")
+        for column in (self.companions, self.labels, self.events):
+            if column and len(column) != len(self.values):
+                raise ValueError("columns of unequal length")
 
 
 class Sightings(Struct, frozen=True, array_like=True):
@@ -82,16 +88,35 @@ class Progress(Struct, frozen=True, array_like=True):
     told_at: int = 0
 
 
-def fold_lengths(rules: Iterable[Rule]) -> dict[str, int]:
-    """By indicator type, the longest time that lies within one slice of every rule on it.
+def aspect_lengths(rules: Iterable[Rule]) -> dict[str, int]:
+    """By kind of aspect, the longest time that lies within one slice of every rule that asks it.
 
     In units of 1/60 ms: a slice of a rule is timespan/60, which need not be whole milliseconds.
     """
     lengths: dict[str, int] = {}
     for rule in rules:
+        for aspect in rule.aspects:
+            kind = aspect.kind
+            lengths[kind] = gcd(lengths.get(kind, 0), rule.timespan_ms)
+    return lengths
+
+
+def fold_lengths(rules: Iterable[Rule]) -> dict[str, int]:
+    """`aspect_lengths` of the plain aspects only: by indicator type."""
+    lengths = aspect_lengths(rules)
+    return {kind: length for kind, length in lengths.items() if kind in INDICATOR_TYPES}
+
+
+def every_length(rules: Iterable[Rule]) -> dict[str, int]:
+    """`fold_lengths`, and of the types that only aspects are asked of, a length as well: for those
+    who want to know of every indicator that there may be an alert on.
+    """
+    known = list(rules)
+    lengths: dict[str, int] = {}
+    for rule in known:
         kind = rule.indicator_type
         lengths[kind] = gcd(lengths.get(kind, 0), rule.timespan_ms)
-    return lengths
+    return lengths | fold_lengths(known)
 
 
 def partition_of(value: str, partitions: int) -> int:
@@ -131,6 +156,8 @@ def _half(group: Group, half: int) -> Group:
         group.first_seen[half::2],
         group.last_seen[half::2],
         group.companions[half::2],
+        group.labels[half::2],
+        group.events[half::2],
     )
 
 

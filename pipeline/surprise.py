@@ -121,7 +121,7 @@ class Chance:
     __slots__ = ("_prior", "base", "groups")
 
     def __init__(self, rule: Rule, of: Background) -> None:
-        self.groups = of.countries if rule.field == "country" else of.organisations
+        self.groups = of.countries if rule.spread == "country" else of.organisations
         """How many there are."""
         self._prior = _PRIOR[rule.indicator_type in SHARED]
         self.base = base_slices(rule.timespan_ms)

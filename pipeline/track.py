@@ -7,7 +7,7 @@ What is known of an indicator is joined in by `Memory.observe`; `settle` looks a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid5
 
 from pipeline.endemic import endemic
@@ -15,9 +15,10 @@ from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
 from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
+from pipeline.sight import Group
 from pipeline.slices import FIRST_SHIFT, SLICES, slice_of
 from pipeline.surprise import STRETCH, Background, Chance
-from pipeline.window import EVERYWHERE, Demand, Window
+from pipeline.window import EVERYWHERE, Demand, Island, Window
 
 _NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
 _KEPT = SLICES + 1
@@ -36,13 +37,14 @@ class Track(Memory):
         "_kept",
         "_lateness",
         "_owes",
-        "_parties",
         "_stale",
         "_sweeping",
         "_swept_at",
         "episodes",
         "merged",
+        "parties",
         "rules",
+        "unplaced",
     )
 
     def __init__(
@@ -59,19 +61,38 @@ class Track(Memory):
         self._demands: list[tuple[Rule, list[Demand]]] = [
             (rule, _demands(rule, parties)) for rule in rules
         ]
-        self._chances = {rule.id: Chance(rule, background) for rule in rules} if background else {}
+        self._chances = (
+            {rule.id: Chance(rule, background) for rule in rules if rule.spread}
+            if background
+            else {}
+        )
         self._base = max((chance.base for chance in self._chances.values()), default=0)
         self._kept = _KEPT + self._base
         self.episodes: dict[str, list[LiveEpisode]] = {}
         self.merged: dict[str, list[Merger]] = {}
         """What the last `settle` merged; after a restore, what may not have been told yet."""
         self._owes = False
-        self._parties = parties
+        self.parties = parties
+        """Whose numbers its sightings have."""
+        self.unplaced = 0
+        """Sightings that there was no number left for; possible misses."""
         self._lateness = lateness_ms
         self._closings: list[tuple[int, str]] = []
         self._stale: set[str] = set()
         self._swept_at = 0
         self._sweeping: Iterator[str] | None = None
+
+    def hear(self, party: int, group: Group) -> int:
+        """Note sightings of a kind that its rules ask for, by one party; how many were late."""
+        return self.observe(party, group)
+
+    def _further(
+        self,
+        rule: Rule,  # noqa: ARG002 - for those that inherit it
+        window: Window,  # noqa: ARG002
+    ) -> Callable[[Island], int] | None:
+        """What a window must meet beside the demands, if anything; see `Window.holding`."""
+        return None
 
     def settle(self) -> list[Episode]:
         """Look at what changed: the episodes that opened, grew or joined."""
@@ -98,7 +119,7 @@ class Track(Memory):
             # What an open episode is measured by lies before it: it may be judged otherwise now.
             span = (span[0], span[1] + self._base)
         for rule, demands in self._demands:
-            for first, last in window.holding(demands, span):
+            for first, last in window.holding(demands, span, self._further(rule, window)):
                 if last < self.frontier - 1:
                     continue  # final: it was closed when it became so
                 known = self.episodes.get(value, ())
@@ -120,7 +141,7 @@ class Track(Memory):
                 self._publish(value, window, live, out)
 
     def _open(self, rule: Rule, value: str, first: int, last: int) -> LiveEpisode:
-        identity = uuid5(_NAMESPACE, f"{rule.id}|{self.kind}|{value}|{first}")
+        identity = uuid5(_NAMESPACE, f"{rule.id}|{rule.indicator_type}|{value}|{first}")
         live = LiveEpisode(str(identity), rule, first, last)
         self.episodes.setdefault(value, []).append(live)
         return live
@@ -164,7 +185,7 @@ class Track(Memory):
         first, last, numbers = covered
         if live.carried_first is not None:
             first = live.carried_first
-        parties = [self._parties.all[n] for n in live.carried_parties.union(numbers)]
+        parties = [self.parties.all[n] for n in live.carried_parties.union(numbers)]
         return Says(
             first,
             last,
@@ -204,7 +225,6 @@ class Track(Memory):
         base = window.cover(end - chance.base + 1, end)
         group = self._groups(live.rule)
         return base is not None and endemic(
-            live.rule,
             chance.groups,
             chance.base,
             window.count(end - chance.base + 1, end),
@@ -213,8 +233,8 @@ class Track(Memory):
         )
 
     def _groups(self, rule: Rule) -> dict[int, int]:
-        parties = self._parties
-        return parties.countries if rule.field == "country" else parties.organisations
+        parties = self.parties
+        return parties.countries if rule.spread == "country" else parties.organisations
 
     def refresh(self) -> list[Episode]:
         """The revisions that `settle` held back: attacks that merely went on."""
@@ -347,8 +367,15 @@ def _revision(
 
 
 def _demands(rule: Rule, parties: Parties) -> list[Demand]:
-    group = parties.countries if rule.field == "country" else parties.organisations
-    demands: list[Demand] = [(rule.gte, group)]
+    demands: list[Demand] = []
+    if rule.field == "country":
+        demands.append((rule.gte, parties.countries))
+    elif rule.field == "organisation":
+        demands.append((rule.gte, parties.organisations))
+    elif rule.field != "event":  # of those, `CountTrack` knows more
+        demands.append((rule.gte, parties.labels))
     if rule.organisations_gte:
         demands.append((rule.organisations_gte, parties.organisations))
+    if rule.countries_gte:
+        demands.append((rule.countries_gte, parties.countries))
     return demands

@@ -22,7 +22,7 @@ it, not the time between:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.slices import SLICES, at_least, runs, smear
 
@@ -90,7 +90,11 @@ class Island:
         self.base = since
 
     def holding(
-        self, demands: Sequence[Demand], span: tuple[int, int], floor: int
+        self,
+        demands: Sequence[Demand],
+        span: tuple[int, int],
+        floor: int,
+        further: Callable[[Island], int] | None = None,
     ) -> Iterator[tuple[int, int]]:
         """See `Window.holding`."""
         near = self.near(span)  # a cheap look first: are they enough?
@@ -103,6 +107,8 @@ class Island:
                 of = group[party]
                 columns[of] = columns.get(of, 0) | bits
             held &= at_least(count, map(smear, columns.values()))
+        if further is not None and held:
+            held &= further(self)
         start = max(floor, self.base)
         for first, last in runs(held >> (start - self.base)):
             yield start + first, start + last
@@ -208,16 +214,20 @@ class Window:
             self.islands[0].forget(since)
 
     def holding(
-        self, demands: Sequence[Demand], span: tuple[int, int] = EVERYWHERE
+        self,
+        demands: Sequence[Demand],
+        span: tuple[int, int] = EVERYWHERE,
+        further: Callable[[Island], int] | None = None,
     ) -> Iterator[tuple[int, int]]:
         """The runs of slices at whose end the window meets every demand.
 
         `span`: only where something may have changed by sightings in slices from … to; there may
-        be more.
+        be more. `further`: which windows of an island meet what is not a demand, bit i for the one
+        that ends at its slice i; without a demand it must be given.
         """
         for island in self.islands:
             if island.base <= span[1] and span[0] <= island.last:
-                yield from island.holding(demands, span, self.floor)
+                yield from island.holding(demands, span, self.floor, further)
 
     def met_by(self, span: tuple[int, int], least: int) -> bool:
         """Whether so many parties are near the span. If not, no rule that takes as many can hold

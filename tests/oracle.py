@@ -8,6 +8,11 @@ misreads the contract. Nothing here is clever, on purpose:
     an episode is a longest run of consecutive s for which the window holds;
     it covers the slices from 59 before its first s to its last s.
 
+With base rules, only the sightings that meet one of them count. Other fields than country and
+organisation: `origin` (of a sighting without one, nothing counts), `event` (distinct events), and
+`rule` (distinct base rules that are met; `ordered`: all of them, each in the same slice as the one
+before or in a later one).
+
 `python -m tests.oracle` runs it over the whole carried Marx data set.
 """
 
@@ -19,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from importlib.resources import files
+from itertools import product
 from math import floor
 from typing import Literal, NamedTuple
 
@@ -34,20 +40,64 @@ class Sighting(NamedTuple):
     organisation: str
     country: str
     time_ms: int
+    origin: str = ""
+    event: str = ""
+    """Which event it is: two of one name are the same."""
+    meets: frozenset[str] = frozenset()
+    """The base rules that the event meets, but for `any_event`."""
 
 
 class OracleRule(NamedTuple):
     indicator_type: str
     timespan_ms: int
-    field: Literal["country", "organisation"]
+    field: Literal["country", "organisation", "origin", "event", "rule"]
     gte: int
     organisations_gte: int = 0
+    countries_gte: int = 0
+    rules: tuple[str, ...] = ("any_event",)
+    ordered: bool = False
+
+    @property
+    def spread(self) -> str:
+        """What a p-value is of: countries, unless it is organisations that count."""
+        if self.field == "organisation" or (
+            self.organisations_gte and not self.countries_gte and self.field != "country"
+        ):
+            return "organisation"
+        return "country"
 
 
 def rule_of(rule: Rule) -> OracleRule:
+    field = "origin" if rule.field in {"origin_country", "origin_as"} else rule.field
     return OracleRule(
-        rule.indicator_type, rule.timespan_ms, rule.field, rule.gte, rule.organisations_gte
+        rule.indicator_type,
+        rule.timespan_ms,
+        field,  # type: ignore[arg-type]
+        rule.gte,
+        rule.organisations_gte,
+        rule.countries_gte,
+        tuple("any_event" if of is None else of.name for of in rule.selections),
+        rule.ordered,
     )
+
+
+def counting(sightings: Iterable[Sighting], rule: OracleRule) -> list[Sighting]:
+    """Those of them that the rule counts at all."""
+    return [
+        x
+        for x in sightings
+        if x.type == rule.indicator_type and _met(x, rule) and (rule.field != "origin" or x.origin)
+    ]
+
+
+def _met(sighting: Sighting, rule: OracleRule) -> set[str]:
+    return {name for name in rule.rules if name == "any_event" or name in sighting.meets}
+
+
+def _values(sighting: Sighting, rule: OracleRule) -> set[str]:
+    if rule.field == "rule":
+        return _met(sighting, rule)
+    return {str(getattr(sighting, rule.field))}
 
 
 class Episode(NamedTuple):
@@ -62,9 +112,8 @@ class Episode(NamedTuple):
 def episodes(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
     """All episodes of the rule, one alert each; `gte` is at least 1."""
     by_indicator: dict[str, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        if sighting.type == rule.indicator_type:
-            by_indicator[sighting.value].append(sighting)
+    for sighting in counting(sightings, rule):
+        by_indicator[sighting.value].append(sighting)
     return {
         episode
         for of_indicator in by_indicator.values()
@@ -82,14 +131,16 @@ def _runs_of_one_indicator(
 ) -> Iterator[tuple[int, int]]:
     """The first and the last window of each episode."""
     # A window never has more distinct values than all sightings together.
-    if len({_field(x, rule) for x in sightings}) < rule.gte:
+    if len({value for x in sightings for value in _values(x, rule)}) < rule.gte:
         return
 
     values_of_slice: dict[int, set[str]] = defaultdict(set)
     organisations_of_slice: dict[int, set[str]] = defaultdict(set)
+    countries_of_slice: dict[int, set[str]] = defaultdict(set)
     for x in sightings:
-        values_of_slice[_slice(x, rule)].add(_field(x, rule))
+        values_of_slice[_slice(x, rule)] |= _values(x, rule)
         organisations_of_slice[_slice(x, rule)].add(x.organisation)
+        countries_of_slice[_slice(x, rule)].add(x.country)
 
     # Every other window is empty, and an empty window never holds.
     windows = {s for t in values_of_slice for s in range(t, t + SLICES)}
@@ -97,11 +148,21 @@ def _runs_of_one_indicator(
     def holds(s: int) -> bool:
         values: set[str] = set()
         organisations: set[str] = set()
+        countries: set[str] = set()
+        due = list(rule.rules)  # the next one in order comes first
         for t in range(s - 59, s + 1):
             if t in values_of_slice:
                 values |= values_of_slice[t]
                 organisations |= organisations_of_slice[t]
-        return len(values) >= rule.gte and len(organisations) >= rule.organisations_gte
+                countries |= countries_of_slice[t]
+                while rule.ordered and due and due[0] in values_of_slice[t]:
+                    due.pop(0)
+        return (
+            len(values) >= rule.gte
+            and len(organisations) >= rule.organisations_gte
+            and len(countries) >= rule.countries_gte
+            and not (rule.ordered and due)
+        )
 
     holding = sorted(s for s in windows if holds(s))
     yield from _runs(holding)
@@ -135,31 +196,28 @@ def _slice(sighting: Sighting, rule: OracleRule) -> int:
     return sighting.time_ms * SLICES // rule.timespan_ms
 
 
-def _field(sighting: Sighting, rule: OracleRule) -> str:
-    return sighting.country if rule.field == "country" else sighting.organisation
-
-
 def outbreaks(
     sightings: Iterable[Sighting], rule: OracleRule, base: int, stretch: int
 ) -> dict[Episode, tuple[int, int]]:
     """Of each episode: how often its indicator was seen in the `base` slices before it, once a
-    party and slice; and how many values of the field saw it in its first `stretch` slices.
+    party and slice, and for each origin or base rule, if these count; and how many countries, or
+    organisations, saw it in its first `stretch` slices.
     """
     by_indicator: dict[str, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        if sighting.type == rule.indicator_type:
-            by_indicator[sighting.value].append(sighting)
+    for sighting in counting(sightings, rule):
+        by_indicator[sighting.value].append(sighting)
     found: dict[Episode, tuple[int, int]] = {}
     for of_indicator in by_indicator.values():
         for first, last in _runs_of_one_indicator(of_indicator, rule):
             begin = first - 59
             before = {
-                (x.organisation, x.country, _slice(x, rule))
+                (x.organisation, x.country, label, _slice(x, rule))
                 for x in of_indicator
+                for label in (_values(x, rule) if rule.field in {"origin", "rule"} else {""})
                 if begin - base <= _slice(x, rule) < begin
             }
             covered = [x for x in of_indicator if begin <= _slice(x, rule) <= last]
-            groups = {_field(x, rule) for x in covered if _slice(x, rule) < begin + stretch}
+            groups = {getattr(x, rule.spread) for x in covered if _slice(x, rule) < begin + stretch}
             found[_episode(covered)] = (len(before), len(groups))
     return found
 
@@ -178,11 +236,11 @@ def standing(
             seen = {(x.organisation, x.country, _slice(x, rule)): x for x in of_indicator}
             before = [x for key, x in seen.items() if last - 59 - base <= key[2] <= last - 60]
             now = [key for key in seen if last - 59 <= key[2] <= last]
-            spread = len({_field(x, rule) for x in before})
+            spread = len({getattr(x, rule.spread) for x in before})
             covered = [x for x in of_indicator if first - 59 <= _slice(x, rule) <= last]
             found[_episode(covered)] = (
                 last - first >= base
-                and spread >= max(rule.gte, groups / 2)
+                and spread >= groups / 2
                 and len(now) / 60 <= 4 * len(before) / base
             )
     return found
@@ -190,7 +248,7 @@ def standing(
 
 def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
     """Find the same by trying every slice of small inputs: nothing indexed, nothing left out."""
-    everything = [x for x in sightings if x.type == rule.indicator_type]
+    everything = counting(sightings, rule)
     if not everything:
         return set()
 
@@ -206,9 +264,17 @@ def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> s
 
     def holds(value: str, s: int) -> bool:
         inside = covered(value, s - 59, s)
+        if rule.field == "rule":
+            met = [sorted({slice_of(x) for x in inside if n in _met(x, rule)}) for n in rule.rules]
+            enough = sum(bool(slices) for slices in met) >= rule.gte
+            if rule.ordered:
+                enough = any(list(chain) == sorted(chain) for chain in product(*met))
+        else:
+            enough = len({getattr(x, rule.field) for x in inside}) >= rule.gte
         return (
-            len({getattr(x, rule.field) for x in inside}) >= rule.gte
+            enough
             and len({x.organisation for x in inside}) >= rule.organisations_gte
+            and len({x.country for x in inside}) >= rule.countries_gte
         )
 
     earliest = min(slice_of(x) for x in everything) - 60

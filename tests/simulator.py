@@ -22,14 +22,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 from pipeline import shard as shard_module
 from pipeline import surprise
+from pipeline.aspects import Asked
 from pipeline.episode import Change, Episode
+from pipeline.geo import Geo
 from pipeline.intake import Intake, Tally
 from pipeline.registry import Party
-from pipeline.rule import Level, Rule
+from pipeline.rule import Level, Rule, Selection
 from pipeline.shard import SEAL_KEY, Shard
 from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
 from pipeline.surprise import STRETCH, Background, Chance, base_slices
@@ -40,6 +43,24 @@ BASE_MS = 1_700_000_000_000
 PARTIES = (("north", "CZ"), ("north", "SK"), ("south", "CZ"), ("west", "AT"), ("east", "DE"))
 BACKGROUND = Background(4, 4)
 IPS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+ORIGINS = {"1.1.1.1": "AU", "8.8.8.8": "US"}
+
+
+def _base(name: str) -> Selection:
+    """Selects the events that say so."""
+    return Selection(name, name, ("meets",), lambda event: name in event["meets"])
+
+
+BASES = [_base(name) for name in ("scan", "brute", "drop")]
+_OF_RULES = {"rule", "ordered"}
+
+
+class _Places:
+    """A GeoIP database."""
+
+    def get(self, ip: str, /) -> dict[str, str] | None:
+        return {"country_code": ORIGINS[ip]} if ip in ORIGINS else None
+
 
 Record = tuple[bytes | None, bytes | None]
 Steps = Iterator[None]
@@ -114,7 +135,20 @@ class Simulation:
         pick = self.random.choice
         kind, timespan, gte = "ip", pick([60, 60, 90, 240]), pick([1, 2, 2, 3])
         name = f"{timespan}-{gte}-{self.random.random()}"
-        return Rule(name, name, Level.LOW, kind, timespan, pick(["country", "organisation"]), gte)
+        field: Any = pick(["country", "organisation"])
+        asks = pick(["", "", "country", "event", "rule", "ordered", "origin_country"])
+        if not asks:
+            return Rule(name, name, Level.LOW, kind, timespan, field, gte)
+        chosen = self.random.sample([*BASES, None], pick([2, 3]) if asks in _OF_RULES else 1)
+        if asks in _OF_RULES:
+            field, gte = "rule", len(chosen)
+        else:
+            field = asks
+        beside = (0, 0) if field == "country" else (pick([0, 2]), pick([0, 0, 2]))
+        return Rule(
+            name, name, Level.LOW, kind, timespan, field, gte, "", (), *beside, tuple(chosen),
+            asks == "ordered",
+        )  # fmt: skip
 
     def _source(self, n: int) -> Source:
         random = self.random
@@ -130,14 +164,22 @@ class Simulation:
             latest = max(latest, time)
             self._lateness = max(self._lateness, latest - time)
             ip = random.choice(IPS)
+            meets = [base.name for base in BASES if random.random() < 0.5]
+            uid = random.choice("uv")
             event = {
                 "time": BASE_MS + time,
-                "metadata": {"uid": "u"},
+                "metadata": {"uid": uid},
                 "device": {"uid": sensor},
                 "src_endpoint": {"ip": ip},
+                "meets": meets,
             }
             events += [json.dumps(event).encode()] * random.choice([1, 1, 1, 2])
-            self.sightings.append(oracle.Sighting("ip", ip, *party, BASE_MS + time))
+            self.sightings.append(
+                oracle.Sighting(
+                    "ip", ip, *party, BASE_MS + time, ORIGINS.get(ip, ""),
+                    f"{sensor}/{uid}/{time}", frozenset(meets),
+                )
+            )  # fmt: skip
             if random.random() < 0.05:
                 events.append(b"{")
         messages: list[bytes] = []
@@ -153,10 +195,15 @@ class Simulation:
         """One intake worker; `life[0]` says whether the group still knows it."""
         random = self.random
         expected = [source.name for source in self._sources]
-        lengths = fold_lengths(self._rules)
+        lengths, asked = fold_lengths(self._rules), Asked(self._rules, Geo(_Places()))
         intakes = {
             source.name: Intake(
-                source.name, {source.sensor: source.party}, self._known, lengths, self._lateness
+                source.name,
+                {source.sensor: source.party},
+                self._known,
+                lengths,
+                self._lateness,
+                asked=asked,
             )
             for source in sources
         }
@@ -379,7 +426,11 @@ class Simulation:
             if one.change is not Change.MERGED
         )
         true = sorted(
-            (rule.id, episode, Chance(rule, BACKGROUND).p_value(*counted))
+            (
+                rule.id,
+                episode,
+                Chance(rule, BACKGROUND).p_value(*counted) if rule.spread else None,
+            )
             for rule in self._rules
             for episode, counted in oracle.outbreaks(
                 self.sightings,

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline.adapter.access_log import ACCESS_LOG
 from pipeline.adapter.cef import CEF
 from pipeline.adapter.cloudtrail import CLOUDTRAIL
 from pipeline.adapter.columns import CSV
 from pipeline.adapter.cowrie import COWRIE
+from pipeline.adapter.csaf import CSAF
+from pipeline.adapter.cyclonedx import CYCLONEDX
 from pipeline.adapter.dionaea import DIONAEA
 from pipeline.adapter.ecs import ECS
 from pipeline.adapter.format import Format
@@ -19,10 +22,12 @@ from pipeline.adapter.fortigate import FORTIGATE
 from pipeline.adapter.heralding import HERALDING
 from pipeline.adapter.idea import IDEA
 from pipeline.adapter.leef import LEEF
-from pipeline.adapter.log_file import SYSLOG
+from pipeline.adapter.log_file import LOG_FILE, begins_as_syslog
 from pipeline.adapter.misp import MISP
 from pipeline.adapter.ocsf import OCSF
 from pipeline.adapter.opencanary import OPENCANARY
+from pipeline.adapter.openvex import OPENVEX
+from pipeline.adapter.osv import OSV
 from pipeline.adapter.panos import PANOS
 from pipeline.adapter.record import Broken, JsonLines
 from pipeline.adapter.suricata import SURICATA
@@ -30,10 +35,14 @@ from pipeline.adapter.tpot import TPOT
 from pipeline.adapter.vpcflow import VPC_FLOW
 from pipeline.adapter.zeek import ZEEK
 
+# A collector's file has the lines of many devices.
+SYSLOG = replace(LOG_FILE, carried=(CEF, LEEF, FORTIGATE, PANOS))
+
 # Of formats that a line looks like, the first is taken: from the most peculiar to the least.
 FORMATS: tuple[Format, ...] = (
-    OCSF, IDEA, MISP, CLOUDTRAIL, OPENCANARY, COWRIE, HERALDING, TPOT, DIONAEA, ECS, SURICATA,
-    ZEEK, CEF, LEEF, PANOS, FORTIGATE, VPC_FLOW, ACCESS_LOG, SYSLOG, CSV,
+    OCSF, CYCLONEDX, CSAF, OPENVEX, OSV, IDEA, MISP, CLOUDTRAIL, OPENCANARY, COWRIE, HERALDING,
+    TPOT, DIONAEA, ECS, SURICATA, ZEEK, CEF, LEEF, PANOS, FORTIGATE, VPC_FLOW, ACCESS_LOG, SYSLOG,
+    CSV,
 )  # fmt: skip
 BY_NAME = {name: format_ for format_ in FORMATS for name in (format_.name, *format_.also)}
 
@@ -46,16 +55,23 @@ _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def detect(lines: Iterable[bytes]) -> Format | None:
     """The format that most records of a file's first lines look like; None if none does."""
     votes: Counter[str] = Counter()
+    lines_seen = syslog_lines = 0
     cut = JsonLines(text=True, longest=64 << 20)
     for number, line in enumerate(lines, 1):
         for record in cut.feed(line, number):
-            if not isinstance(record, Broken) and (found := _one(record[1])):
+            if isinstance(record, Broken):
+                continue
+            lines_seen += 1
+            syslog_lines += begins_as_syslog(record[1])
+            if found := _one(record[1]):
                 votes[found.name] += 1
                 if found.name in {"zeek", "csv", "vpc-flow"} and votes.total() == 1:
                     return found  # a header: what follows it says nothing by itself
     if not votes:
-        return None
-    return BY_NAME[votes.most_common(1)[0][0]]
+        return SYSLOG if syslog_lines * 2 > lines_seen > 0 else None
+    found = BY_NAME[votes.most_common(1)[0][0]]
+    among = {one.name for one in SYSLOG.carried} | {"syslog"}
+    return SYSLOG if len(votes) > 1 and {*votes} <= among else found
 
 
 def _one(raw: bytes) -> Format | None:

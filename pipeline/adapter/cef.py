@@ -12,6 +12,14 @@ from pipeline.adapter.instant import any_time
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
 
 _BAR = re.compile(r"(?<!\\)\|")
+# Some senders write the dictionary's full names.
+_LONG = {
+    "deviceReceiptTime": "rt", "startTime": "start", "endTime": "end", "sourceAddress": "src",
+    "sourcePort": "spt", "destinationAddress": "dst", "destinationPort": "dpt",
+    "sourceHostName": "shost", "destinationHostName": "dhost", "transportProtocol": "proto",
+    "applicationProtocol": "app", "requestUrl": "request", "fileName": "fname",
+    "deviceCustomIPv6Address2": "c6a2", "deviceCustomIPv6Address3": "c6a3",
+}  # fmt: skip
 _WORDS = {"unknown": 0, "low": 2, "medium": 3, "high": 4, "very-high": 5}
 
 
@@ -27,6 +35,7 @@ _EVERY = (
     Row("rt", "time", any_time),
     Row("start", "time", any_time),
     Row("end", "time", any_time),
+    Row("UNIFIutcTime", "time", any_time),
     Row("header time", "time", any_time),
     Row("c6a2", "src_endpoint.ip", value.ip),
     Row("c6a3", "dst_endpoint.ip", value.ip),
@@ -45,7 +54,7 @@ _CONNECTION = (
     Row("proto", "connection_info.protocol_name", value.protocol),
     Row("app", "app_name", value.text),
 )
-_NETWORK = Table("network", 4001, 6, _EVERY + _CONNECTION)
+_NETWORK = Table("network", 4001, 6, _EVERY + _CONNECTION, undated=True)
 _HTTP = Table(
     "http",
     4002,
@@ -57,6 +66,7 @@ _HTTP = Table(
         Row("requestMethod", "http_request.http_method", value.text),
         Row("requestClientApplication", "http_request.user_agent", value.text),
     ),
+    undated=True,
 )
 _FILE = Table(
     "file",
@@ -69,6 +79,7 @@ _FILE = Table(
         Row("fileHash", "file.hashes[]", value.digest),
         Row("request", "file.url.url_string", value.url),
     ),
+    undated=True,
 )
 _TABLES = (_NETWORK, _HTTP, _FILE)
 _SHAPE = Shape(_TABLES, nested=False)
@@ -76,10 +87,12 @@ _SHAPE = Shape(_TABLES, nested=False)
 
 def _split(line: str) -> dict[str, Any] | Problem:
     before, mark, rest = line.partition("CEF:")
+    rest = rest.removeprefix(" ")
     parts = _BAR.split(rest, maxsplit=7)
     if not mark or len(parts) < 7 or not parts[0].isdigit():
         return Problem("no CEF: seven parts between bars must follow `CEF:`")
-    fields: dict[str, Any] = pairs.cef(parts[7]) if len(parts) == 8 else {}
+    given = pairs.cef(parts[7]) if len(parts) == 8 else {}
+    fields: dict[str, Any] = {_LONG.get(key, key): of for key, of in given.items() if of}
     if before.strip():
         header = syslog.parse(f"{before.strip()} CEF")
         if header:
@@ -104,7 +117,11 @@ CEF = Format(
     tables=_TABLES,
     shape=_SHAPE,
     reader=text_reader(_SHAPE, _choose, _split),
-    notes=("The time is `rt`, else `start`, `end`, else the syslog header's.",),
+    notes=(
+        "The time is `rt`, else `start`, `end`, else the syslog header's. A line without any was "
+        "meant to be dated by its receiver: it gets `--reference`, now by default; the event says "
+        "`unmapped.undated`, and the last line how many there were.",
+    ),
     text=True,
     of_line=lambda line: "CEF:" in line[:256] and line.count("|") >= 7,
 )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.adapter import value
-from pipeline.adapter.format import Format, has, json_reader
+from pipeline.adapter.format import Format, has, json_reader, member
 from pipeline.adapter.instant import iso
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
 
@@ -47,14 +47,27 @@ _LOGIN = Table(
         Row("responseElements.ConsoleLogin", "status_id", _OUTCOME),
     ),
 )  # fmt: skip
-_TABLES = (_CALL, _LOGIN)
-_SHAPE = Shape(_TABLES, ("Records", "userIdentity"))
+_OTHER = Table(
+    "insights and other records",
+    0,
+    0,
+    (Row("eventTime", "time", iso), Row("eventID", "metadata.uid", value.own_id)),
+)
+_TABLES = (_CALL, _LOGIN, _OTHER)
+_SHAPE = Shape(_TABLES, ("Records", "userIdentity", "eventType"))
 
 
 def _each(record: Fields) -> Sequence[Fields | Problem]:
-    return (
-        [record] if type(record.Records) is not list else [_record(one) for one in record.Records]
-    )
+    records = record.Records
+    return [_record(one) for one in records] if type(records) is list else [record]
+
+
+def _within(record: Fields, raw: bytes) -> bytes | None:
+    """What EventBridge wraps: the record is its `detail`."""
+    return None if record.Records is not None else _detail(record, raw)
+
+
+_detail = member("detail", "eventTime")
 
 
 def _record(one: Any) -> Fields | Problem:
@@ -66,7 +79,7 @@ def _record(one: Any) -> Fields | Problem:
 
 def _choose(record: Fields) -> Table | None:
     if type(record.eventName) is not str:
-        return None
+        return _OTHER if type(record.eventType) is str else None
     user = record.userIdentity
     if record.eventName == "ConsoleLogin" and user is not None and (user.userName or user.arn):
         return _LOGIN
@@ -81,10 +94,14 @@ CLOUDTRAIL = Format(
     reference="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html",
     tables=_TABLES,
     shape=_SHAPE,
-    reader=json_reader(_SHAPE, _choose, _each, sort="CloudTrail"),
+    reader=json_reader(_SHAPE, _choose, _each, "CloudTrail", _within),
+    notes=("Bare, in `Records`, or as EventBridge wraps it, in `detail`.",),
     json=True,
     longest=64 << 20,
     of_keys=lambda keys: (
-        has("eventName", "eventSource", "eventTime")(keys) or (len(keys) == 1 and "Records" in keys)
+        has("eventName", "eventSource", "eventTime")(keys)
+        or (len(keys) == 1 and "Records" in keys)
+        or has("eventVersion", "eventTime", "eventID")(keys)
+        or ("detail-type" in keys and b"CloudTrail" in bytes(keys["detail-type"]))
     ),
 )

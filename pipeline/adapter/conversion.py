@@ -45,9 +45,12 @@ class Counts(Struct):
     without_event: int = 0
     """Headers and comments: nothing is wrong with them."""
     rejected: int = 0
+    undated: int = 0
+    """Events whose record named no time: they got the reference time."""
 
 
 class _Ready(Struct):
+    format: Format
     mapper: Mapper
     before: bytes
     after: bytes
@@ -62,19 +65,46 @@ class Conversion:
         self.counts = Counts()
         self._format = format_
         self._sensor = sensor
-        self._clock = clock
-        self._read = format_.reader(options or Options())
+        self.clock = clock
+        """It may be another one later: a file may be read for months."""
+        options = options or Options()
+        self._read = format_.reader(options)
+        self._carried = [(one.of_line, one.reader(options)) for one in format_.carried]
+        if self._carried:
+            self._read_own, self._read = self._read, self._read_any
         self._lines = (
             JsonLines(text=format_.text, longest=format_.longest) if format_.json else None
         )
         self._cut = self._lines.feed if self._lines else text_line
-        self._ready = {id(table): self._make_ready(table) for table in format_.tables}
-        self._connection = self._make_ready(CONNECTION)
-        self._general = self._make_ready(GENERAL)
+        self._ready = {
+            id(table): self._make_ready(table, one)
+            for one in (format_, *format_.carried)
+            for table in one.tables
+        }
+        self._connection = self._make_ready(CONNECTION, format_)
+        self._general = self._make_ready(GENERAL, format_)
 
-    def _make_ready(self, table: Table) -> _Ready:
-        before, after = table.head(self._format.product, self._sensor)
-        return _Ready(Mapper(table, self._format.shape), before, after)
+    def _make_ready(self, table: Table, of: Format) -> _Ready:
+        before, after = table.head(of.product, self._sensor)
+        return _Ready(of, Mapper(table, of.shape), before, after)
+
+    def _read_any(self, raw: bytes) -> Sequence[tuple[Table, Fields] | Problem] | Problem:
+        text = raw[:8192].decode("utf-8", "replace")
+        for looks, read in self._carried:
+            if looks is not None and looks(text):
+                return read(raw)
+        return self._read_own(raw)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether a record has begun that no line has ended yet."""
+        return self._lines is not None and self._lines.is_within
+
+    def restart(self) -> None:
+        """Go on elsewhere in the file: a header holds, what was counted or begun does not."""
+        self.counts = Counts()
+        if self._lines is not None:
+            self._lines.end()
 
     def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
         """What the line with that number completes: events as JSON, and what was rejected."""
@@ -132,9 +162,11 @@ class Conversion:
         self, table: Table, fields: Fields, raw: bytes, number: int, index: int
     ) -> bytes | Problem:
         ready = self._ready[id(table)]
-        event = ready.mapper.build(fields, self._clock)
+        event = ready.mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             return event
+        if table.undated and "undated" in event.get("unmapped", ()):
+            self.counts.undated += 1
         if lacks(event, table.class_uid):
             event, ready = self._less(event)
         own = event.pop("metadata", None)
@@ -205,13 +237,14 @@ class Conversion:
                     yield from self._explain_event(*one)
 
     def _explain_event(self, table: Table, fields: Fields) -> Iterator[str]:
-        yield f"{self._format.title}, {table.name}: OCSF class {table.class_uid}"
-        rows = list(self._ready[id(table)].mapper.explain(fields, self._clock))
+        ready = self._ready[id(table)]
+        yield f"{ready.format.title}, {table.name}: OCSF class {table.class_uid}"
+        rows = list(ready.mapper.explain(fields, self.clock))
         for source, given, target, read in rows:
             yield f"  {source} = {given} -> {target} = {read}"
         taken = {source for row in table.rows for source in row.sources}
         taken |= {source.replace("[]", "") for source in taken}
-        shape = self._format.shape
+        shape = ready.format.shape
         left = [
             source
             for source in shape.sources
@@ -219,6 +252,6 @@ class Conversion:
         ]
         if left:
             yield f"  of no meaning in such a record: {', '.join(left)}"
-        event = self._ready[id(table)].mapper.build(fields, self._clock)
+        event = ready.mapper.build(fields, self.clock)
         if isinstance(event, Problem):
             yield f"rejected: {event.detail}"

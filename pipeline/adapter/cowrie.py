@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.adapter import value
 from pipeline.adapter.common import ends, login
 from pipeline.adapter.format import Format, either, has, json_reader, text_reader
-from pipeline.adapter.instant import iso
+from pipeline.adapter.instant import any_time
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
 
 _ENDS = (
-    Row("timestamp", "time", iso),
+    Row("timestamp", "time", any_time),
     *ends("src_ip", "src_port", "dst_ip", "dst_port"),
 )
 _SESSION = Row("session", "connection_info.uid", value.text)
@@ -108,7 +108,10 @@ def _choose(record: Fields) -> Table | None:
         return _LOGIN
     if record.hassh is not None or event == "cowrie.client.version":
         return _CLIENT
-    if record.shasum is not None or (record.url is not None and "file_download" in event):
+    # The hash of a closed log is of what the session looked like: no file of the attacker's.
+    if (event != "cowrie.log.closed" and (record.shasum is not None)) or (
+        record.url is not None and "file_download" in event
+    ):
         return _FILE
     return _CONNECTION
 

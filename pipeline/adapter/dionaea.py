@@ -16,6 +16,11 @@ from pipeline.adapter.table import Fields, Row, Shape, Table
 _ENDS = (
     Row("timestamp", "time", any_time),
     *ends("src_ip", "src_port", "dst_ip", "dst_port"),
+    # As the incident handler has them.
+    Row("connection.remote.address", "src_endpoint.ip", value.ip),
+    Row("connection.remote.port", "src_endpoint.port", value.port),
+    Row("connection.local.address", "dst_endpoint.ip", value.ip),
+    Row("connection.local.port", "dst_endpoint.port", value.port),
 )
 _LOGIN = Table(
     "login",
@@ -76,7 +81,10 @@ DIONAEA = Format(
     notes=("Times have no zone; the sensor's is what `--timezone` says, UTC by default.",),
     json=True,
     of_keys=lambda keys: (
-        has("connection", "src_ip", "timestamp")(keys)
-        and ("dst_port" in keys or "credentials" in keys)
+        (
+            has("connection", "src_ip", "timestamp")(keys)
+            and ("dst_port" in keys or "credentials" in keys)
+        )
+        or (b'"dionaea' in bytes(keys.get("origin", b"")) and "timestamp" in keys)
     ),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from pipeline.adapter.record import MAX_RECORD_BYTES
-from pipeline.adapter.table import Fields, Problem, Shape, Table
+from pipeline.adapter.table import Fields, Problem, Shape, Table, attribute
 from pipeline.decode import MAX_DEPTH
 
 Understood = tuple[Table, Fields]
@@ -56,6 +57,8 @@ class Format(Struct, frozen=True):
     """Of a format whose records are events already: the event, and no table."""
     of_line: Callable[[str], bool] | None = None
     of_keys: Callable[[Keys], bool] | None = None
+    carried: tuple[Format, ...] = ()
+    """Formats whose lines come among this one's; each reads the lines that look like its own."""
 
 
 Choose = Callable[[Fields], Table | None]
@@ -63,14 +66,23 @@ Each = Callable[[Fields], Sequence[Fields | Problem]]
 
 
 def json_reader(
-    shape: Shape, choose: Choose, each: Each | None = None, sort: str = ""
+    shape: Shape,
+    choose: Choose,
+    each: Each | None = None,
+    sort: str = "",
+    within: Callable[[Fields, bytes], bytes | None] | None = None,
 ) -> Callable[[Options], Read]:
-    """Records that are JSON objects. `choose` gives a record's table, or None: it is no `sort`."""
+    """Records that are JSON objects. `choose` gives a record's table, or None: it is no `sort`.
+
+    `within` gives the record proper where an exporter has put it into another object.
+    """
     decode = msgspec.json.Decoder(shape.type).decode
 
     def read(raw: bytes) -> Sequence[Understood | Problem] | Problem:
         try:
             record = decode(raw)
+            if within is not None and (inner := within(record, raw)) is not None:
+                record = decode(inner)
         except msgspec.ValidationError as error:
             return Problem(str(error))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -126,6 +138,22 @@ def either(
         return lambda raw: read_json(raw) if raw[:1] == b"{" else read_text(raw)
 
     return open_
+
+
+def member(name: str, instead_of: str) -> Callable[[Fields, bytes], bytes | None]:
+    """Of an object without `instead_of`, its member of that name, if that is an object."""
+    keep = attrgetter(attribute(instead_of))
+    find: Callable[[bytes], Any] = msgspec.json.Decoder(
+        msgspec.defstruct("Around", [("at", msgspec.Raw, msgspec.Raw())], rename={"at": name})
+    ).decode
+
+    def within(record: Fields, raw: bytes) -> bytes | None:
+        if keep(record) is not None:
+            return None
+        inner = bytes(find(raw).at)
+        return inner if inner[:1] == b"{" else None
+
+    return within
 
 
 def has(*names: str) -> Callable[[Keys], bool]:

@@ -22,6 +22,12 @@ def _given(written: Any) -> str | None:
     return None if written == "N/A" else value.text(written)
 
 
+def _url(host: Any, path: Any, service: Any) -> str | None:
+    """A whole URL, or the path of one."""
+    url = value.web_url(host, path)
+    return f"https{url[4:]}" if url and service == "HTTPS" and url.startswith("http:") else url
+
+
 _OUTCOME = value.coded({"success": 1, "ssl-login-fail": 2, "failed": 2, "failure": 2,
                         "tunnel-up": 1, "ssl-new-con": 0})  # fmt: skip
 _EVERY = (
@@ -76,7 +82,7 @@ _UTM = Table(
         Row("attack", "observables[]", value.cves),
         Row("msg", "observables[]", value.cves),
         Row("hostname", "http_request.url.hostname", value.url_host),
-        Row("url", "http_request.url.url_string", value.url),
+        Row(("hostname", "url", "service"), "http_request.url.url_string", _url),
         Row("agent", "http_request.user_agent", value.text),
         Row("filehash", "file.hashes[]", value.digest),
         Row("filename", "file.name", value.text),

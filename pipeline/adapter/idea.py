@@ -41,6 +41,17 @@ def _single(address: Any) -> str | None:
     )
 
 
+def _hashes(listed: Any) -> list[dict[str, Any]] | None:
+    """`sha256:…` of the attachments, as hashes."""
+    texts = [one.partition(":")[2] for one in listed if type(one) is str]
+    found = [
+        {"name": "hash", "type_id": 8, "value": text}
+        for text in texts[: value.MAX_LIST]
+        if value.digest(text)
+    ]
+    return found or None
+
+
 _DETECTION = Table(
     "detection",
     4001,
@@ -61,10 +72,11 @@ _DETECTION = Table(
         Row("Category", "firewall_rule.name", _first_text),
         Row("Description", "message", value.text),
         Row("Ref", "observables[]", value.cves),
+        Row("Attach[].Hash", "observables[]", _hashes),
     ),
     alert=True,
 )
-_SHAPE = Shape((_DETECTION,), ("Format", "Source", "Target"))
+_SHAPE = Shape((_DETECTION,), ("Format", "Source", "Target", "Attach"))
 
 
 def _addresses(end: dict[str, Any]) -> list[Any]:
@@ -83,6 +95,12 @@ def _each(message: Fields) -> Sequence[Fields | Problem]:
         Target___IP=_first(_addresses(target)),
         Target___Port=target.get("Port"),
         Target___Hostname=target.get("Hostname"),
+        Attach___Hash=[
+            of
+            for one in _objects(message.Attach)
+            if type(one.get("Hash")) is list
+            for of in one["Hash"]
+        ],
     )
     return [
         replace(

@@ -43,8 +43,23 @@ _ISO = re.compile(
 _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
            "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}  # fmt: skip
 _BSD = re.compile(
-    r"([A-Za-z]{3}) +(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?", re.ASCII
+    r"([A-Za-z]{3}) +(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:[.:](\d{1,9}))?"
+    r"(?: ?([A-Za-z]{1,5}|[+-]\d\d:?\d\d))?",
+    re.ASCII,
 ).fullmatch
+# `Wed Jan 15 10:20:30 2025` and `2025 Jan 15 10:20:30`, to the order of the above.
+_CTIME = re.compile(
+    r"(?:[A-Za-z]{3} )?([A-Za-z]{3} +\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})", re.ASCII
+).fullmatch
+_YEAR_FIRST = re.compile(r"(\d{4}) ([A-Za-z]{3} +\d{1,2}) (\d\d:\d\d:\d\d)", re.ASCII).fullmatch
+# Zones that logs name: minutes east of Greenwich. Names that mean several zones are not among them.
+_NAMED_ZONES = {
+    "z": 0, "ut": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120,
+    "eet": 120, "eest": 180, "sast": 120, "cat": 120, "wat": 60, "eat": 180, "msk": 180, "trt": 180,
+    "jst": 540, "kst": 540, "sgt": 480, "hkt": 480, "aest": 600, "aedt": 660, "nzst": 720,
+    "nzdt": 780, "brt": -180, "art": -180, "est": -300, "edt": -240, "cst": -360, "cdt": -300,
+    "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
+}  # fmt: skip
 _CLF = re.compile(
     r"(\d\d)/([A-Za-z]{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})", re.ASCII
 ).fullmatch
@@ -136,26 +151,51 @@ def _thousandths(fraction: str | None) -> int:
 def bsd(text: Any, clock: Clock) -> int | None:
     """`Feb 12 14:10:21` (RFC 3164): the latest such time that the reference time allows.
 
-    A year may be given (`Feb 12 2024 14:10:21`). The day of February that only some years have is
-    of the latest such year.
+    A year may be given (`Feb 12 2024 14:10:21`), and a zone. The day of February that only some
+    years have is of the latest such year.
     """
-    match = _BSD(text.strip()) if type(text) is str else None
+    if type(text) is not str:
+        return None
+    text = text.strip()
+    if moved := _CTIME(text):
+        text = f"{moved[1]} {moved[3]} {moved[2]}"
+    elif moved := _YEAR_FIRST(text):
+        text = f"{moved[2]} {moved[1]} {moved[3]}"
+    match = _BSD(text)
     month = _MONTHS.get(match[1].lower()) if match else None
     if not match or month is None:
         return None
     day, hour, minute, second = (int(match[n]) for n in (2, 4, 5, 6))
+    zone: Zone | None = clock.zone
+    if match[8]:
+        zone = _zone(match[8])
+    if zone is None:
+        return None
     if match[3]:
         wall = _wall(midnight(int(match[3]), month, day), hour, minute, second)
-        return None if wall is None else _bounded(clock.zone(wall + _thousandths(match[7])))
+        return None if wall is None else _bounded(zone(wall + _thousandths(match[7])))
     latest = clock.reference_ms + DAY_MS
     year = 1970 + int(latest / (365.2425 * DAY_MS)) + 1
     for candidate in range(min(year, 9999), max(year - 10, 1969), -1):
         wall = _wall(midnight(candidate, month, day), hour, minute, second)
         if wall is not None:
-            then = clock.zone(wall + _thousandths(match[7]))
+            then = zone(wall + _thousandths(match[7]))
             if then <= latest:
                 return _bounded(then)
     return None
+
+
+def _zone(name: str) -> Zone | None:
+    """`+01:00`, or one of the names that are known."""
+    if name[0] in "+-":
+        shift = _offset(name)
+    else:
+        minutes = _NAMED_ZONES.get(name.lower())
+        shift = None if minutes is None else minutes * _MINUTE_MS
+    if shift is None:
+        return None
+    east = shift
+    return lambda local_ms: local_ms - east
 
 
 def common_log(text: Any, _clock: Clock) -> int | None:

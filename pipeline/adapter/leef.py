@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.adapter import pairs, syslog, value
+from pipeline.adapter import java_time, pairs, syslog, value
 from pipeline.adapter.common import ends
 from pipeline.adapter.format import Format, text_reader
 from pipeline.adapter.instant import any_time
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
 
 _EVERY = (
-    Row("devTime", "time", any_time),
+    Row(("devTime", "devTimeFormat"), "time", java_time.read),
     Row("header time", "time", any_time),
     *ends("src", "srcPort", "dst", "dstPort"),
     Row("proto", "connection_info.protocol_name", value.protocol),
@@ -23,7 +23,7 @@ _EVERY = (
     Row("vendor", "unmapped.vendor", value.text),
     Row("product", "unmapped.product", value.text),
 )  # fmt: skip
-_NETWORK = Table("network", 4001, 6, _EVERY)
+_NETWORK = Table("network", 4001, 6, _EVERY, undated=True)
 _HTTP = Table(
     "http",
     4002,
@@ -33,6 +33,7 @@ _HTTP = Table(
         Row("url", "http_request.url.url_string", value.url),
         Row("userAgent", "http_request.user_agent", value.text),
     ),
+    undated=True,
 )
 _TABLES = (_NETWORK, _HTTP)
 _SHAPE = Shape(_TABLES, nested=False)
@@ -49,6 +50,8 @@ def _split(line: str) -> dict[str, Any] | Problem:
         given, bar, after = text.partition("|")
         if bar and len(given) <= 4:
             separator, text = _separator(given), after
+    if separator not in text and "|" in text:
+        separator = "|"  # as PAN-OS writes it
     fields: dict[str, Any] = pairs.separated(text, separator)
     header = syslog.parse(f"{before.strip()} LEEF") if before.strip() else None
     if header:
@@ -77,8 +80,9 @@ LEEF = Format(
     shape=_SHAPE,
     reader=text_reader(_SHAPE, _choose, _split),
     notes=(
-        "The time is `devTime`, as epoch or in any shape that `--format csv` reads, else the "
-        "syslog header's.",
+        "The time is `devTime`, read as `devTimeFormat` says (a pattern of Java's "
+        "SimpleDateFormat), or without it as epoch or in any shape that `--format csv` reads; else "
+        "the syslog header's. A line without any gets `--reference`, as in CEF.",
     ),
     text=True,
     of_line=lambda line: "LEEF:" in line[:256] and line.count("|") >= 5,

@@ -1,4 +1,4 @@
-"""Lines of a host's or a firewall's syslog: sshd, iptables, pf's filterlog, MikroTik.
+"""Lines of a host's or a firewall's syslog: sshd, iptables, pf, MikroTik; and journald's JSON.
 
 The program, or the shape of the message, says whose it is. Messages of any other program become
 Base Events: nothing is wrong with them, and nothing in them is read.
@@ -6,15 +6,20 @@ Base Events: nothing is wrong with them, and nothing in them is read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from pipeline.adapter import filterlog, iptables, mikrotik, sshd, syslog, value
-from pipeline.adapter.format import Format, text_reader
-from pipeline.adapter.instant import Clock, bsd, iso
+from pipeline.adapter.format import NOT_JSON, Format, Options, Read, either, has, text_reader
+from pipeline.adapter.instant import Clock, bsd, epoch, iso
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
 
 
 def _time(written: Any, clock: Clock) -> int | None:
+    if type(written) is int:
+        return epoch(written, clock)
     ms = bsd(written, clock)
     return iso(written, clock) if ms is None else ms
 
@@ -61,6 +66,10 @@ def _split(line: str) -> dict[str, Any] | Problem:
     message = syslog.parse(line)
     if message is None:
         return Problem("no syslog line: it begins with no time")
+    return _fields(message)
+
+
+def _fields(message: syslog.Message) -> dict[str, Any] | Problem:
     for read in _READERS:
         fields = read(message)
         if isinstance(fields, Problem):
@@ -68,6 +77,43 @@ def _split(line: str) -> dict[str, Any] | Problem:
         if fields is not None:
             return {"time": message.time, **fields}
     return {"time": message.time, "program": "other"}
+
+
+_journal = msgspec.json.Decoder(Mapping[str, Any]).decode
+
+
+def _entry(raw: bytes) -> dict[str, Any] | Problem:
+    """An entry of systemd's journal (`journalctl -o json`): microseconds, program, message."""
+    try:
+        entry = _journal(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Problem(f"{NOT_JSON}: {error}")
+    written = entry.get("_SOURCE_REALTIME_TIMESTAMP") or entry.get("__REALTIME_TIMESTAMP")
+    when = value.integer(written)
+    if when is None:
+        return Problem("no journal entry: __REALTIME_TIMESTAMP is no number")
+    program = entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM")
+    text = entry.get("MESSAGE")
+    if type(program) is not str or type(text) is not str:  # a list of bytes: of no text
+        return {"time": when, "program": "other"}
+    fields = _fields(syslog.Message("", "", program, text))
+    return fields if isinstance(fields, Problem) else fields | {"time": when}
+
+
+def _journal_reader(_: Options) -> Read:
+    def read(raw: bytes) -> Any:
+        fields = _entry(raw)
+        if isinstance(fields, Problem):
+            return fields
+        record = _SHAPE.record(fields)
+        return ((_choose(record), record),)
+
+    return read
+
+
+def begins_as_syslog(raw: bytes) -> bool:
+    """Whether a line has the header of syslog, whatever its message."""
+    return raw[:1] != b"{" and syslog.parse(raw[:8192].decode("utf-8", "replace")) is not None
 
 
 def _choose(record: Fields) -> Table:
@@ -81,22 +127,26 @@ def _recognised(line: str) -> bool:
     return message is not None and any(isinstance(read(message), dict) for read in _READERS)
 
 
-SYSLOG = Format(
+LOG_FILE = Format(
     name="syslog",
-    also=("sshd", "iptables", "netfilter", "ufw", "pf", "filterlog", "pfsense", "opnsense",
-          "mikrotik"),
+    also=("sshd", "journald", "iptables", "netfilter", "ufw", "pf", "filterlog", "pfsense",
+          "opnsense", "mikrotik"),
     title="Syslog of hosts and firewalls",
     product={"name": "syslog", "vendor_name": "IETF"},
     reference="https://www.rfc-editor.org/rfc/rfc5424",
     tables=_TABLES,
     shape=_SHAPE,
-    reader=text_reader(_SHAPE, _choose, _split, longest=8192),
+    reader=either(_journal_reader, text_reader(_SHAPE, _choose, _split, longest=8192)),
     notes=(
         "RFC 5424, RFC 3164 and files without a priority. A time without a year is the latest "
         "that is not more than a day after `--reference`; one without a zone is in `--timezone`.",
-        "Read: sshd, netfilter (iptables, nftables, ufw), pf's filterlog of pfSense and OPNsense, "
-        "MikroTik's firewall and logins.",
+        "Read: sshd, netfilter (iptables, nftables, ufw), pf (filterlog of pfSense and OPNsense, "
+        "and what tcpdump prints of pflog), MikroTik's firewall and logins; and, by their own "
+        "tables, lines in CEF, LEEF, FortiGate's and PAN-OS's format.",
+        "JSON as of `journalctl -o json` is read in the same way.",
     ),
+    json=True,
     text=True,
     of_line=_recognised,
+    of_keys=has("__REALTIME_TIMESTAMP", "MESSAGE"),
 )  # fmt: skip

@@ -137,6 +137,10 @@ class Mapper:
                 out["time"] = ms
                 return None
             wrong = wrong or _unreadable(step.row, raws[0])
+        if wrong is None and self.table.undated:
+            out["time"] = clock.reference_ms
+            out["unmapped"] = {"undated": True}
+            return None
         named = " or ".join(step.row.sources[0] for step in self._times)
         return wrong or Problem(f"no time: it has no {named}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from pipeline.adapter import value
@@ -22,6 +23,8 @@ def _observables(kind: Any, written: Any) -> list[dict[str, Any]] | None:
     """Of a composite type, `domain|ip`, each part that is an indicator."""
     if type(kind) is not str or type(written) is not str:
         return None
+    if kind == "malware-sample":
+        kind = "filename|md5"
     kinds, values = kind.split("|"), written.split("|")
     found = [
         {"name": part, "type_id": _TYPE_IDS.get(part, 2), "value": of}
@@ -44,7 +47,9 @@ _ATTRIBUTE = Table(
         Row("Event.info", "message", value.text),
     ),
 )
-_SHAPE = Shape((_ATTRIBUTE,), ("Event.Attribute", "Event.Object", "Event.uuid", "response"))
+_SHAPE = Shape(
+    (_ATTRIBUTE,), ("Event.Attribute", "Event.Object", "Event.uuid", "Attribute", "response")
+)
 
 
 def _attributes(event: Any) -> Iterator[Any]:
@@ -55,15 +60,32 @@ def _attributes(event: Any) -> Iterator[Any]:
 
 
 def _each(record: Fields) -> Sequence[Fields | Problem]:
-    if record.Event is None:
+    if type(record.response) is list:
+        return [
+            one
+            for wrapped in record.response
+            for one in _each(wrapped if isinstance(wrapped, _SHAPE.type) else _record(wrapped))
+        ]
+    if record.response is not None:
+        return _each(_record(record.response))
+    if record.Event is None and record.Attribute is None:
         return [Problem("no MISP event: it has no Event")]
     found: list[Fields | Problem] = []
-    for attribute in _attributes(record.Event):
+    bare = record.Attribute if type(record.Attribute) is list else [record.Attribute]
+    for attribute in _attributes(record.Event) if record.Event is not None else bare:
         if type(attribute) is not dict:
             found.append(Problem("an attribute that is no object"))
         elif _observables(attribute.get("type"), attribute.get("value")):
             found.append(_with(record, attribute.get))
     return found
+
+
+def _record(one: Any) -> Fields:
+    """What a search answers with; of what is none, an empty record."""
+    try:
+        return msgspec.convert(one, _SHAPE.type)
+    except msgspec.ValidationError:
+        return _SHAPE.type()
 
 
 def _with(record: Fields, get: Callable[[str], Any]) -> Fields:
@@ -89,8 +111,16 @@ MISP = Format(
     tables=(_ATTRIBUTE,),
     shape=_SHAPE,
     reader=json_reader(_SHAPE, _choose, _each, sort="MISP"),
-    notes=("Attributes that are no indicator of Sightline's are passed over.",),
+    notes=(
+        "An event, a list of them, or what the API's searches answer with.",
+        "Attributes that are no indicator of Sightline's are passed over; so are JA3, HASSH and "
+        "user agents, for which OCSF has no observable.",
+    ),
     json=True,
     longest=64 << 20,
-    of_keys=lambda keys: len(keys) == 1 and b'"Attribute"' in bytes(keys.get("Event", b"")),
+    of_keys=lambda keys: (
+        b'"Attribute"' in bytes(keys.get("Event", b""))
+        or (len(keys) == 1 and b'"Attribute"' in bytes(keys.get("response", b"")))
+        or (len(keys) == 1 and b'"to_ids"' in bytes(keys.get("Attribute", b"")))
+    ),
 )

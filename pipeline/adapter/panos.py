@@ -18,6 +18,8 @@ _PLACES = {1: "received", 3: "type", 4: "subtype", 6: "generated", 7: "source", 
            30: "action"}  # fmt: skip
 _THREAT = {31: "misc", 32: "threat", 34: "severity"}
 _TRAFFIC = {32: "sent", 33: "received bytes"}
+_GLOBALPROTECT = {1: "received", 3: "type", 6: "generated", 8: "event", 12: "user", 15: "source",
+                  27: "status"}  # fmt: skip
 _HIGH_RESOLUTION = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", re.ASCII
 ).fullmatch
@@ -80,8 +82,22 @@ _URL_TABLE = Table(
     (*_THREAT_ROWS, Row(("app", "misc"), "http_request.url.url_string", _url)),
     alert=True,
 )
+_VPN = Table(
+    "GLOBALPROTECT",
+    3002,
+    1,
+    (
+        Row("high-resolution time", "time", iso),
+        Row("generated", "time", iso),
+        Row("received", "time", iso),
+        Row("source", "src_endpoint.ip", value.ip),
+        Row("user", "user.name", value.user_name),
+        Row("type", "service.name", value.text),
+        Row("status", "status_id", value.coded({"success": 1, "failure": 2}, 0)),
+    ),
+)
 _OTHER = Table("other types", 0, 0, (Row("generated", "time", iso), Row("received", "time", iso)))
-_TABLES = (_THREAT_TABLE, _URL_TABLE, _TRAFFIC_TABLE, _OTHER)
+_TABLES = (_THREAT_TABLE, _URL_TABLE, _TRAFFIC_TABLE, _VPN, _OTHER)
 _SHAPE = Shape(_TABLES, ("type",), nested=False)
 
 
@@ -99,6 +115,8 @@ def _split(line: str) -> dict[str, Any] | Problem:
     places = {1: "received", 3: "type", 6: "generated"}
     if kind in {"TRAFFIC", "THREAT"}:
         places = _PLACES | (_THREAT if kind == "THREAT" else _TRAFFIC)
+    elif kind == "GLOBALPROTECT":
+        places = _GLOBALPROTECT
     fields = {name: parts[at] for at, name in places.items() if at < len(parts) and parts[at]}
     for part in parts[_FEWEST:]:
         if _HIGH_RESOLUTION(part):
@@ -109,6 +127,8 @@ def _split(line: str) -> dict[str, Any] | Problem:
 def _choose(record: Fields) -> Table:
     if record.type == "TRAFFIC":
         return _TRAFFIC_TABLE
+    if record.type == "GLOBALPROTECT" and record.user is not None:
+        return _VPN
     if record.type != "THREAT":
         return _OTHER
     return _URL_TABLE if _url(record.app, record.misc) else _THREAT_TABLE
@@ -125,7 +145,7 @@ PANOS = Format(
     reader=text_reader(_SHAPE, _choose, _split),
     notes=(
         "Without a high-resolution time, which names its zone, times are in `--timezone`.",
-        "Logs other than TRAFFIC and THREAT become Base Events.",
+        "Logs other than TRAFFIC, THREAT and GLOBALPROTECT become Base Events.",
     ),
     text=True,
     of_line=lambda line: bool(_LINE(line)),

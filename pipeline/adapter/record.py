@@ -76,6 +76,11 @@ class JsonLines:
             return ()
         return self._one_line(stripped, number)
 
+    @property
+    def is_within(self) -> bool:
+        """Whether a record has begun and not ended."""
+        return bool(self._lines)
+
     def end(self) -> Sequence[Record | Broken]:
         """What was begun and not ended."""
         if not self._lines:

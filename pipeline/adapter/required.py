@@ -9,6 +9,7 @@ from typing import Any
 _ENDS: tuple[tuple[str, ...], ...] = (("src_endpoint", "dst_endpoint"),)
 _REQUIRED: dict[int, tuple[tuple[str, ...], ...]] = {
     0: (),
+    2002: (("finding_info",), ("vulnerabilities",)),
     3002: (("user",), ("service", "dst_endpoint")),
     4002: (("http_request", "http_response"), *_ENDS),
     4010: (("file",), ("src_endpoint",)),
@@ -20,6 +21,7 @@ _NAMED = {
     "dst_endpoint": ("ip", "hostname"),
     "firewall_rule": ("uid", "name"),
     "user": ("name", "uid"),
+    "finding_info": ("uid", "title"),
 }
 # What every class has, and what every class about a connection has.
 _EVERYWHERE = {
@@ -69,4 +71,22 @@ def less(event: Mapping[str, Any], class_uid: int, activity_id: int) -> dict[str
     """What is left of an event in a class that requires less: 4001, or 0 of one without ends."""
     names = _EVERYWHERE if class_uid == 0 else _EVERYWHERE | _CONNECTION
     kept = {key: value for key, value in event.items() if key in names}
+    said = _said(event)
+    if said:
+        kept["observables"] = [*kept.get("observables", ()), *said]
     return kept | {"activity_id": activity_id, "type_uid": class_uid * 100 + activity_id}
+
+
+def _said(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What names an indicator, and has no place in the class that requires less."""
+    hashes = event.get("file", {}).get("hashes", ())
+    url = event.get("http_request", {}).get("url", {})
+    names = (
+        (1, "domain", url.get("hostname")),
+        (1, "domain", event.get("query", {}).get("hostname")),
+        (1, "domain", event.get("tls", {}).get("sni")),
+        (6, "url", url.get("url_string")),
+        (6, "url", event.get("file", {}).get("url", {}).get("url_string")),
+        *((8, "hash", one["value"]) for one in hashes),
+    )
+    return [{"name": name, "type_id": kind, "value": of} for kind, name, of in names if of]

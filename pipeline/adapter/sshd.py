@@ -26,11 +26,13 @@ _SHAPES = tuple(
 )  # fmt: skip
 # What names an address after one of these words, whatever else it says.
 _ANY = re.compile(
-    rf"(?:\bfrom|\bby|\bwith|\bfor|\bhost|rhost=|user \S{{0,64}}) ?{_IP}(?: port (?P<port>\d{{1,5}})|[:\s]|$)",
+    rf"(?:\b(?:from|FROM)|\bby|\bwith|\bfor|\bhost|\bAddress|rhost=|user \S{{0,64}}) ?<?{_IP}(?: port (?P<port>\d{{1,5}})|[:\s]|$)",
     re.ASCII,
 ).finditer
 _REPEATED = re.compile(r"message repeated \d+ times: \[ ?(.*)\]$", re.DOTALL | re.ASCII).match
 _REVERSE = re.compile(rf"reverse mapping checking getaddrinfo for \S* \[{_IP}\]", re.ASCII).match
+_DROPPED = re.compile(rf"drop connection #\d+ from \[{_IP}\]:(?P<port>\d{{1,5}})", re.ASCII).match
+_PENALTY = re.compile(rf"srclimit_penalise: \S+ (?:new|active) {_IP}/", re.ASCII).match
 _REFUSED = re.compile(rf"refused connect from \S* ?\({_IP}\)", re.ASCII).match
 
 
@@ -51,7 +53,9 @@ def fields(message: Message) -> dict[str, Any] | None:
             if found["user"] is None:
                 del found["user"]
             return found
-    refused = _REFUSED(text) or _REVERSE(text)
+    if dropped := _DROPPED(text):
+        return found | {"source": _plain(dropped["ip"]), "source port": dropped["port"]}
+    refused = _REFUSED(text) or _REVERSE(text) or _PENALTY(text)
     if refused:
         return found | {"source": _plain(refused["ip"])}
     *_, last = (None, *_ANY(text))

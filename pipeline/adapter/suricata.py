@@ -17,6 +17,19 @@ def _dns_name(query: Any) -> str | None:
     return value.text(first.get("rrname")) if type(first) is dict else None
 
 
+def _listed_hashes(files: Any) -> list[dict[str, Any]] | None:
+    """Of the files that an alert lists, the best hash of each."""
+    listed = files[: value.MAX_LIST] if type(files) is list else []
+    found = [
+        {"name": "hash", "type_id": 8, "value": best}
+        for one in listed
+        if type(one) is dict
+        and (best := one.get("sha256") or one.get("sha1") or one.get("md5"))
+        and value.digest(best)
+    ]
+    return found or None
+
+
 def _url(host: Any, port: Any, path: Any) -> str | None:
     number = value.port(port)
     suffix = f":{number}" if number and type(host) is str and ":" not in host else ""
@@ -42,12 +55,16 @@ _ALERT = (
     Row("alert.action", "action_id", value.coded({"allowed": 1, "blocked": 2}, 0)),
     Row("alert.signature", "observables[]", value.cves),
     Row("alert.metadata.cve", "observables[]", value.cves),
+    Row("files", "observables[]", _listed_hashes),
 )
 _TLS = (
     Row("tls.sni", "tls.sni", value.host),
     Row("tls.version", "tls.version", value.text),
     Row("tls.ja3.hash", "tls.ja3_hash", value.fingerprint),
     Row("tls.ja4", "ja4_fingerprint_list[]", value.ja4),
+    Row("quic.sni", "tls.sni", value.host),
+    Row("quic.ja3.hash", "tls.ja3_hash", value.fingerprint),
+    Row("quic.ja4", "ja4_fingerprint_list[]", value.ja4),
 )
 _HTTP = (
     Row("http.hostname", "http_request.url.hostname", value.url_host),

@@ -44,7 +44,8 @@ class Row(Struct, frozen=True):
 class Table(Struct, frozen=True):
     """One kind of record: the OCSF class and activity it becomes, and the rows.
 
-    `alert`: every record is somebody's judgement; `judged`: one may be.
+    `alert`: every record is somebody's judgement; `judged`: one may be. `undated`: a record may
+    leave out its time, which is then the reference time, and the event says so.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Table(Struct, frozen=True):
     severity_id: int = 1
     alert: bool = False
     judged: bool = False
+    undated: bool = False
 
     def head(self, product: Mapping[str, str], sensor: str) -> tuple[bytes, bytes]:
         """The JSON of what is the same in every event: before the id, and after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,10 @@ _FLOW = Table(
 _SHAPE = Shape((_FLOW,), nested=False)
 
 
+# What CloudWatch Logs puts in front of each record when it exports them: the time it came in.
+_EXPORTED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{5,18}Z", re.ASCII).fullmatch
+
+
 class _Flows:
     """The lines of one file: what its header says, and what follows it."""
 
@@ -46,6 +51,8 @@ class _Flows:
         if "srcaddr" in words and "start" in words:
             self._names = words
             return ()
+        if len(words) == len(self._names) + 1 and _EXPORTED(words[0]):
+            del words[0]
         if len(words) != len(self._names):
             return Problem(f"{len(words)} fields, where {len(self._names)} are named")
         fields: dict[str, Any] = {
@@ -60,6 +67,8 @@ def _reader(_: Options) -> Read:
 
 def _recognised(line: str) -> bool:
     words = line.split()
+    if words and _EXPORTED(words[0]):
+        del words[0]
     return ("srcaddr" in words and "start" in words) or (
         len(words) == len(_DEFAULT) and words[2].startswith("eni-") and words[10].isdigit()
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from pipeline.adapter.format import Format, Options, Read, Understood, either, json_reader
 from pipeline.adapter.table import Fields, Problem
 from pipeline.adapter.zeek_tables import BY_LOG, CONNECTION, HIDDEN, OTHER, SHAPE
@@ -43,6 +45,31 @@ def _choose(record: Fields) -> Any:
     if table is CONNECTION and record.id_orig_h is None:
         return OTHER
     return table
+
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_ENDS = ("orig_h", "orig_p", "resp_h", "resp_p")
+
+
+def _within(record: Fields, raw: bytes) -> bytes | None:
+    """What some exporters do: `id` as an object, or the whole record in one named for its log."""
+    if record.ts is not None and record.id is None:
+        return None  # as nearly all are
+    keys = _object(raw)
+    log = ""
+    if len(keys) == 1:
+        ((log, inner),) = keys.items()
+        if bytes(inner)[:1] != b"{":
+            return None
+        keys = _object(bytes(inner))
+    if bytes(keys.get("id", b""))[:1] == b"{":
+        ends = _object(bytes(keys.pop("id")))
+        keys |= {f"id.{name}": ends[name] for name in _ENDS if name in ends}
+    elif not log:
+        return None
+    if log:
+        keys.setdefault("_path", msgspec.Raw(msgspec.json.encode(log)))
+    return msgspec.json.encode(keys)
 
 
 def _log_of(record: Fields) -> str:
@@ -103,6 +130,11 @@ class _Tsv:
             self._empty = rest
 
 
+def _wrapped(inner: Any) -> bool:
+    raw = bytes(inner)
+    return raw[:1] == b"{" and b'"ts"' in raw and b'"uid"' in raw
+
+
 def _tsv(_: Options) -> Read:
     return _Tsv().read
 
@@ -115,17 +147,21 @@ ZEEK = Format(
     reference="https://docs.zeek.org/en/current/script-reference/log-files.html",
     tables=(*BY_LOG.values(), CONNECTION, OTHER),
     shape=SHAPE,
-    reader=either(json_reader(SHAPE, _choose, sort="Zeek"), _tsv),
+    reader=either(json_reader(SHAPE, _choose, sort="Zeek", within=_within), _tsv),
     notes=(
         "Any other log with `id.orig_h` becomes Network Activity, one without a Base Event.",
         "JSON without `_path` is told by its fields. TSV needs its header.",
+        'Read too: a record in an object named for its log (`{"conn": {…}}`); `id` as an object.',
         "Times are seconds since the epoch or ISO 8601, as the log's writer was set.",
     ),
     json=True,
     text=True,
     of_line=lambda line: line.startswith(("#separator ", "#fields\t")),
     of_keys=lambda keys: (
-        "ts" in keys
-        and ("_path" in keys or "id.orig_h" in keys or ("uid" in keys) or "fuid" in keys)
+        (len(keys) == 1 and _wrapped(next(iter(keys.values()))))
+        or (
+            "ts" in keys
+            and ("_path" in keys or "id.orig_h" in keys or ("uid" in keys) or "fuid" in keys)
+        )
     ),
 )

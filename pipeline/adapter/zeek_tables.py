@@ -204,6 +204,6 @@ BY_LOG = {
 # Fields that tell a log, and are mapped by none.
 MORE = (
     "_path", "qtype", "trans_id", "rcode", "conn_state", "established", "resumed", "trans_depth",
-    "fuid", "auth_attempts", "kex_alg", "command",
+    "id", "fuid", "auth_attempts", "kex_alg", "command",
 )  # fmt: skip
 SHAPE = Shape((*BY_LOG.values(), CONNECTION, OTHER), MORE, nested=False)

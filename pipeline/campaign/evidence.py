@@ -58,7 +58,7 @@ class Evidence:
         for group in sightings.groups:
             length = self._lengths.get(group.type)
             if length is None:
-                continue  # of rules that others have
+                continue  # an aspect that a rule asks for: the plain sightings tell the same
             none: list[Companions] = [()] * len(group.values)
             for value, first, last, companions in zip(
                 group.values,

@@ -38,7 +38,7 @@ from pipeline.shell.restoring import everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
-from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings, fold_lengths
+from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings, every_length
 from pipeline.watermark import Watermarks
 
 STAGE = "campaign"
@@ -63,7 +63,7 @@ class CampaignStage:
     ) -> None:
         self.app = app
         self._settings = settings
-        self._lengths = fold_lengths(rules)
+        self._lengths = every_length(rules)
         self._benign = benign
         self._stated = stated
         self._partitions = sightings_partitions

@@ -13,7 +13,8 @@ from pipeline.decode import MAX_MESSAGE_BYTES, Reason, Rejection, decode
 from pipeline.intake import FUTURE_MS, Intake
 from pipeline.problem import LISTED, Problem, did_you_mean
 from pipeline.registry import Registry, read_registry
-from pipeline.rule import Rule, check_unique, read_rules
+from pipeline.rule import Rule
+from pipeline.rule_file import check_unique, read_rules
 from pipeline.shell.files import read_text
 from pipeline.shell.settings import Settings, WrongUseError, load
 

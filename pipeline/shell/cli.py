@@ -15,11 +15,14 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
+from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_ship import ship
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -36,8 +39,10 @@ cli = typer.Typer(
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
+cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -124,11 +129,12 @@ def correlate(
     geo, benign = files.geo_of(settings), files.benign_of(settings)
     run = OfflineRun(
         files.registry_of(sensors),
-        files.rules_of(rules),
+        files.rules_of(rules, settings),
         settings.lateness_ms,
         grouping=campaigns is not None,
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
+        geo=geo,
     )
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
@@ -213,6 +219,7 @@ def warninglists(
 
 cli.command()(generate)
 cli.command()(label)
+cli.command()(playground)
 cli.command()(score)
 
 

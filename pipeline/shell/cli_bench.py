@@ -39,10 +39,15 @@ def bench(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes of each stage.")
     ] = _D.workers,
-    cpus: Annotated[str, typer.Option(help="CPUs that workers are kept on: 0 or 0,1.")] = _D.cpus,
+    cpus: Annotated[
+        str, typer.Option(help="CPUs that workers and broker are kept on: 0 or 0,1.")
+    ] = _D.cpus,
     probes: Annotated[
         int, typer.Option(min=0, help="Single events to time latency with.")
     ] = _D.probes,
+    under: Annotated[
+        str, typer.Option(help="Latency is timed again at these shares of the rate.")
+    ] = _D.under,
     profile: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Flame graphs go there; needs py-spy.")
     ] = None,
@@ -58,7 +63,7 @@ def bench(
     load = Load(
         events=events, seed=seed, indicators=indicators, size=size, skew=skew, packed=packed,
         window=window, span=span, live=live, partitions=partitions, workers=workers, cpus=cpus,
-        probes=probes,
+        probes=probes, under=under,
     )  # fmt: skip
     exact = True
     loads = [("one", load)] if table is None else rows(table is Table.full, seed)

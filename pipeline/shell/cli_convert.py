@@ -59,8 +59,9 @@ def convert(
         )
     )
     if explain is None:
+        undated = f", {counts.undated} without a time of their own" if counts.undated else ""
         print(
             f"{counts.records} records: {counts.events} events, {counts.rejected} rejected, "
-            f"{counts.without_event} headers and comments",
+            f"{counts.without_event} headers and comments{undated}",
             file=sys.stderr,
         )

@@ -31,6 +31,8 @@ from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.settings import WrongUseError
 
 _BATCH = 512  # events written at once
+_OPENING = (b"{", b"[", b"[{")  # of JSON that is printed over several lines
+_LONGEST_PRINTED = 2_000_000  # lines
 _GZIP = b"\x1f\x8b"
 
 
@@ -195,6 +197,9 @@ def _format_of(
     if not any(line.strip() for line in first):
         return None, iter(())
     found = detect(first)
+    if found is None and next(filter(None, map(bytes.strip, first)), b"") in _OPENING:
+        first += islice(lines, _LONGEST_PRINTED)  # a document that is printed over many lines
+        found = detect(first)
     if found is None:
         known = ", ".join(sorted(one.name for one in FORMATS))
         raise WrongUseError(f"{printable(name)}: its format cannot be told; --format: {known}")

@@ -177,7 +177,7 @@ def _conclude(
     alerts = [one for one in newest.values() if one.unmapped.merged_into is msgspec.UNSET]
     screen.say("", *view.totals_lines(totals), "")
     screen.say(*view.alerts_lines(alerts, {r.id: r for r in rules}, _hits(events, registry)), "")
-    again = offline.OfflineRun(registry, rules, settings.lateness_ms)
+    again = offline.OfflineRun(registry, rules, settings.lateness_ms, geo=files.geo_of(settings))
     episodes = again.episodes(events.lines, lambda *_: None)
     expected = list(offline.alerts(episodes, files.geo_of(settings)))
     status = compare(screen, observe.final(replay.revisions), observe.final(expected))

@@ -9,7 +9,8 @@ from pipeline.benign import Benign
 from pipeline.geo import Geo
 from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
-from pipeline.rule import Rule, check_unique, read_rules
+from pipeline.rule import Rule
+from pipeline.rule_file import check_unique, read_rules
 from pipeline.shell.geodb import open_database
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError
@@ -49,8 +50,11 @@ def registry_of(path: Path, prefix: str = "") -> Registry:
     return registry
 
 
-def rules_of(path: Path | None) -> list[Rule]:
-    """The rules of a file or a folder, by default the project's; `WrongUseError` as above."""
+def rules_of(path: Path | None, settings: Settings | None = None) -> list[Rule]:
+    """The rules of a file or a folder, by default the project's; `WrongUseError` as above.
+
+    With `settings`, a rule that they do not allow to work is an error too.
+    """
     at = path or carried("rules")
     sources = sorted(at.glob("**/*.y*ml")) if at.is_dir() else [at]
     found: list[tuple[str, Rule]] = []
@@ -63,6 +67,10 @@ def rules_of(path: Path | None) -> list[Rule]:
     refuse(problems)
     if not found:
         raise WrongUseError(f"{at}: no rules")
+    if settings is not None and not (settings.geoip_asn_db or settings.geoip_db):
+        for where, rule in found:
+            if rule.field == "origin_as":  # the carried database knows countries only
+                raise WrongUseError(f"{where}: {rule.title!r} counts origin_as: set geoip_asn_db")
     return [rule for _, rule in found]
 
 

@@ -12,7 +12,9 @@ import faust
 from faust.types import TP
 
 from pipeline import dead_letter
+from pipeline.aspects import Asked
 from pipeline.decode import Reason, Rejection
+from pipeline.geo import Geo
 from pipeline.intake import Intake, Tally
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
@@ -22,7 +24,15 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
-from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
+from pipeline.sight import (
+    PROGRESS_KEY,
+    Progress,
+    SourceState,
+    encode,
+    every_length,
+    fold_lengths,
+    records,
+)
 
 STAGE = "intake"
 PROGRESS_INTERVAL_S = 1.0
@@ -38,6 +48,7 @@ class IntakeStage:
         registry: Registry,
         rules: Sequence[Rule],
         sightings_partitions: int,
+        geo: Geo | None = None,
     ) -> None:
         self._app = app
         self._outbox = Outbox(app)
@@ -46,7 +57,8 @@ class IntakeStage:
         self._sensors: dict[Party, dict[str, Party]] = {}
         for sensor, party in registry.sensors.items():
             self._sensors.setdefault(party, {})[sensor] = party
-        self._lengths = fold_lengths(rules)
+        self._lengths = every_length(rules) if settings.campaigns else fold_lengths(rules)
+        self._asked = Asked(rules, geo)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
         self._company = settings.campaigns
@@ -91,6 +103,7 @@ class IntakeStage:
             self._lateness,
             self._clock,
             company=self._company,
+            asked=self._asked,
         )
 
     async def handle(self, tp: TP, batch: Batch) -> None:

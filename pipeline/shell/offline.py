@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert, alert
+from pipeline.aspects import Asked
 from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.campaign.campaign import Campaign, Status, oldest_first
 from pipeline.campaign.desk import HORIZON_MS, Desk
@@ -19,7 +20,7 @@ from pipeline.geo import Geo
 from pipeline.intake import Intake, Tally
 from pipeline.registry import Registry
 from pipeline.rule import Rule
-from pipeline.sight import fold_lengths
+from pipeline.sight import every_length, fold_lengths
 from pipeline.surprise import background
 
 BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
@@ -48,9 +49,20 @@ class OfflineRun:
         grouping: bool = False,
         benign: Benign = NOTHING_LISTED,
         horizon_ms: int = HORIZON_MS,
+        geo: Geo | None = None,
     ) -> None:
-        sensors, lengths = registry.sensors, fold_lengths(rules)
-        self._intake = Intake("offline", sensors, sensors, lengths, lateness_ms, company=grouping)
+        """`geo`: needed where a rule counts origins."""
+        sensors = registry.sensors
+        lengths = every_length(rules) if grouping else fold_lengths(rules)
+        self._intake = Intake(
+            "offline",
+            sensors,
+            sensors,
+            lengths,
+            lateness_ms,
+            company=grouping,
+            asked=Asked(rules, geo),
+        )
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:

@@ -9,6 +9,7 @@ That needs no signal, no polling, and works wherever there are pipes.
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -167,8 +168,12 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """SIGTERM, without waiting."""
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
         if self.running:
-            self._process.terminate()
+            self._process.send_signal(number)
 
     def stop(self, grace: float = 20.0) -> int:
         """SIGTERM, after `grace` seconds SIGKILL; returns the exit status. Again: does nothing."""

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from pipeline.registry import Registry
 from pipeline.shell import files, metrics_server, topic_config, topics
 from pipeline.shell.metrics import STAGE_RESTARTS, STAGE_VARIABLE
 from pipeline.shell.metrics_folder import metrics_folder
 from pipeline.shell.plain_log import PlainFormatter
 from pipeline.shell.printable import printable_lines
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
+from pipeline.shell.registry_watch import RegistryWatch
 from pipeline.shell.settings import FailedError, Settings, load
 from pipeline.surprise import background
 
@@ -60,7 +62,7 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     asyncio.run(topics.ensure(registry, settings))
     _warn_of_topics(topics.wanted(registry, settings), settings)
-    files.rules_of(Path(settings.rules) if settings.rules else None)
+    files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -71,7 +73,7 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
             for keeper in keepers:
                 keeper.start()
             _say_ready(keepers, stop)
-            status = _watch(keepers, stop, restart=restart)
+            status = _watch(keepers, stop, RegistryWatch(settings, registry), restart=restart)
         finally:
             for keeper in keepers:
                 keeper.child.ask_to_stop()
@@ -105,6 +107,7 @@ class _Keeper:
         self._pause = FIRST_PAUSE_S
         self._started = 0.0
         self.again_at: float | None = None
+        self._renew_until: float | None = None
         STAGE_RESTARTS.labels(stage)  # from 0: the first restart is an increase, too
 
     def start(self) -> None:
@@ -120,6 +123,26 @@ class _Keeper:
             log="inherit",
         )
         self.child.start()
+
+    def renew(self) -> None:
+        """Have it end, and come again as the same member of its group, with the new registry."""
+        log.info("%s starts again: the registry has changed", self.stage)
+        self._renew_until = time.monotonic() + GRACE_S
+        self.child.signal(signal.SIGHUP)
+
+    def renewed(self) -> bool:
+        """Whether it is being renewed; if it has ended, it is started."""
+        if self._renew_until is None:
+            return False
+        if self.child.running:
+            if time.monotonic() > self._renew_until:
+                self.child.kill()
+            return True
+        self.child.wait(GRACE_S)
+        mark_process_dead(self.stage, str(self._folder))
+        self._renew_until = None
+        self.start()
+        return True
 
     def ended(self) -> int:
         """Note that the process has ended; its exit status."""
@@ -160,9 +183,26 @@ def _say_ready(keepers: list[_Keeper], stop: threading.Event) -> None:
         stop.wait(0.05)
 
 
-def _watch(keepers: list[_Keeper], stop: threading.Event, *, restart: bool) -> int:
+def _reads(stage: str, registry: Registry) -> object:
+    """What a stage makes of the registry: of it comes again only who would do otherwise now."""
+    if stage == "intake":
+        return registry.sensors, registry.parties
+    if stage == "campaign":
+        return registry.trust
+    return background(registry.parties)
+
+
+def _watch(
+    keepers: list[_Keeper], stop: threading.Event, watch: RegistryWatch, *, restart: bool
+) -> int:
     while not stop.wait(0.1):
+        before = watch.registry
+        after = watch.changed()
         for keeper in keepers:
+            if after and _reads(keeper.stage, before) != _reads(keeper.stage, after):
+                keeper.renew()
+            if keeper.renewed():
+                continue
             if keeper.again_at is not None:
                 if time.monotonic() >= keeper.again_at:
                     STAGE_RESTARTS.labels(keeper.stage).inc()
@@ -179,7 +219,7 @@ def run_stage(stage: str) -> int:
     exit_with_parent()
     configure_logging()
     settings = load()
-    rules = files.rules_of(Path(settings.rules) if settings.rules else None)
+    rules = files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     partitions = asyncio.run(topics.ensure(registry, settings)).partitions
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -193,7 +233,9 @@ def run_stage(stage: str) -> int:
     app = make_app(stage, settings, folder, one_active=stage == "campaign")
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
     if stage == "intake":
-        IntakeStage(app, settings, registry, rules, sightings)
+        counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
+        geo = files.geo_of(settings) if counted else None
+        IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         benign = files.benign_of(settings)
         CampaignStage(app, settings, rules, benign, registry.trust, sightings)

@@ -89,6 +89,8 @@ class Pipeline:
 
     def offline(self, lines: Iterable[bytes]) -> list[observe.AlertKey]:
         """What an offline run over the same events says."""
-        run = OfflineRun(self.registry, self.rules, self.settings.lateness_ms)
+        run = OfflineRun(
+            self.registry, self.rules, self.settings.lateness_ms, geo=files.geo_of(self.settings)
+        )
         episodes = run.episodes(lines, lambda *_: None)
         return sorted(observe.key(alert(episode, Geo())) for episode in episodes)

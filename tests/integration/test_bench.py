@@ -21,8 +21,30 @@ PROMISED = ("events_per_second", "ceiling_events_per_second", "ratio", "exact")
 @pytest.mark.parametrize(
     "factors",
     [
-        ("--events", "40000", "--indicators", "3", "--live", "30000", "--packed", "40"),
-        ("--events", "40000", "--skew", "hot", "--workers", "2", "--window", "24h"),
+        (
+            "--events",
+            "40000",
+            "--indicators",
+            "3",
+            "--live",
+            "30000",
+            "--packed",
+            "40",
+            "--under",
+            "",
+        ),
+        (
+            "--events",
+            "40000",
+            "--skew",
+            "hot",
+            "--workers",
+            "2",
+            "--window",
+            "24h",
+            "--under",
+            "0.5",
+        ),
     ],
     ids=" ".join,
 )
@@ -38,3 +60,8 @@ def test_a_run_is_exact_and_says_what_it_took(factors: tuple[str, ...]) -> None:
     assert all(result["cpu_seconds_per_million_events"].values())
     assert result["live_indicators"]["before"] == result["live"]
     assert result["alerts"] > 0
+    under = result.get("latency_under_load", {})
+    assert list(under) == [share for share in result["under"].split(",") if share]
+    for timed in under.values():
+        assert timed["latency_p99_ms"] >= timed["latency_p50_ms"] > 0
+        assert timed["events_per_second"] > 0

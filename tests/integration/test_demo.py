@@ -24,6 +24,7 @@ from pipeline.shell import demo, files, marx, observe
 from pipeline.shell.demo_view import HEADER, WIDTH, Progress, Screen, Totals, alert_line
 from pipeline.shell.offline import OfflineRun
 from pipeline.shell.processes import until
+from pipeline.shell.settings import Settings
 from tests.integration.harness import MARX_SENSORS
 
 DAY = timedelta(days=1)
@@ -33,7 +34,12 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 
 @pytest.fixture(scope="module")
 def alerts() -> list[Alert]:
-    run = OfflineRun(files.registry_of(MARX_SENSORS), files.rules_of(None), 86_400_000)
+    run = OfflineRun(
+        files.registry_of(MARX_SENSORS),
+        files.rules_of(None),
+        86_400_000,
+        geo=files.geo_of(Settings()),
+    )
     lines = marx.events(marx.carried(demo.START, demo.START + DAY))
     episodes = run.episodes(lines, lambda *_: None)
     return [alert(one, Geo()) for one in episodes if one.change is Change.CLOSED]

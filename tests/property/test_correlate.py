@@ -7,6 +7,7 @@ two steps: the alerts are those of the contract's definition, each with one id.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from itertools import islice
 from random import Random
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 
 from pipeline import shard as shard_module
 from pipeline import surprise
+from pipeline.aspects import HASH_BYTES, joined
 from pipeline.episode import Change, Episode
-from pipeline.rule import Level, Rule
+from pipeline.rule import Level, Rule, Selection
 from pipeline.shard import Shard
 from pipeline.sight import PROGRESS_KEY, Group, Progress, Sightings, SourceState, encode
 from pipeline.surprise import STRETCH, Background, Chance, base_slices
@@ -59,25 +61,54 @@ windows = st.builds(
     st.sampled_from([0, 0, 1, 2, 30, 58, 59]),
 )
 PARTIES = [("north", "CZ"), ("north", "SK"), ("south", "CZ"), ("west", "AT"), ("east", "DE")]
+BASES = {name: Selection(name, name, (), lambda _: False) for name in ("scan", "brute", "drop")}
+MEETS = [frozenset(names) for names in ((), ("scan",), ("brute",), ("drop",), ("scan", "drop"))]
 sightings = st.builds(
-    lambda party, kind, value, time: oracle.Sighting(kind, value, party[0], party[1], time),
+    lambda party, kind, value, time, origin, event, meets: oracle.Sighting(
+        kind, value, party[0], party[1], time, origin, f"{party}/{event}/{time}", meets
+    ),
     st.sampled_from(PARTIES),
     st.sampled_from(["ip", "ip", "domain"]),
     st.sampled_from(["a", "a", "a", "b"]),
     windows,
+    st.sampled_from(["", "x", "y", "z"]),
+    st.sampled_from("12"),
+    st.sampled_from(MEETS),
 )
+plain_rules = st.builds(
+    rule,
+    st.sampled_from(["ip", "ip", "domain"]),
+    st.sampled_from([60, 60, 90, 100, 240]),
+    st.sampled_from(["country", "organisation"]),
+    st.integers(1, 4),
+    st.sampled_from([0, 0, 0, 1, 2, 3]),
+)
+
+
+@st.composite
+def asking_rules(draw: st.DrawFn) -> Rule:
+    """Rules that ask more of events than who saw an indicator."""
+    kind, timespan = draw(st.sampled_from(["ip", "domain"])), draw(st.sampled_from([60, 90]))
+    field: Any = draw(st.sampled_from(["country", "origin_country", "event", "rule", "rule"]))
+    names = draw(st.permutations([*BASES, "any_event"]))[: draw(st.integers(1, 3))]
+    if field == "rule":
+        names = draw(st.permutations([*BASES, "any_event"]))[: draw(st.integers(2, 3))]
+    elif "any_event" in names:
+        names = ["any_event"]
+    ordered = field == "rule" and draw(st.booleans())
+    gte = len(names) if ordered else draw(st.integers(1, len(names) if field == "rule" else 4))
+    beside = (draw(st.sampled_from([0, 0, 2])), draw(st.sampled_from([0, 0, 2])))
+    if field == "country":
+        beside = (beside[0], 0)
+    name = f"{kind}-{timespan}-{field}-{gte}-{beside}-{names}-{ordered}"
+    return Rule(
+        name, name, Level.MEDIUM, kind, timespan, field, gte, "", (), *beside,
+        tuple(BASES.get(of) for of in names), ordered,
+    )  # fmt: skip
+
+
 rules = st.lists(
-    st.builds(
-        rule,
-        st.sampled_from(["ip", "ip", "domain"]),
-        st.sampled_from([60, 60, 90, 100, 240]),
-        st.sampled_from(["country", "organisation"]),
-        st.integers(1, 4),
-        st.sampled_from([0, 0, 0, 1, 2, 3]),
-    ),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda rule: rule.id,
+    plain_rules | asking_rules(), min_size=1, max_size=3, unique_by=lambda rule: rule.id
 )
 
 
@@ -109,14 +140,37 @@ PROGRESS = (PROGRESS_KEY, encode(Progress([SourceState(SOURCE, -1, False)], [SOU
 Log = list[tuple[bytes | None, bytes]]
 
 
+def groups_of(one: oracle.Sighting, rules: list[Rule]) -> list[Group]:
+    """What intake makes of a sighting; `tests.simulator` has the real one."""
+    groups = {}
+    for aspect in (aspect for rule in rules for aspect in rule.aspects):
+        if aspect.indicator_type != one.type or (
+            aspect.selection is not None and aspect.selection.name not in one.meets
+        ):
+            continue
+        labels, events = [], []
+        if aspect.counts == "event":
+            event = blake2b(one.event.encode(), digest_size=HASH_BYTES).digest()
+            events = [joined([event], aspect.room)]
+        elif aspect.counts:
+            labels = [one.origin]
+            if not one.origin:
+                continue
+        groups[aspect.kind] = Group(
+            aspect.kind, [one.value], [one.time_ms], [one.time_ms], [], labels, events
+        )
+    return list(groups.values())
+
+
 def log_of(case: Given) -> Log:
     """The `sightings` partition: progress first, then sightings as they came."""
     log: Log = [PROGRESS]
     latest = 0
     for one in case.sightings:
         latest = max(latest, one.time_ms)
-        group = Group(one.type, [one.value], [one.time_ms], [one.time_ms])
-        packed = Sightings(SOURCE, one.organisation, one.country, latest, 0, [group])
+        packed = Sightings(
+            SOURCE, one.organisation, one.country, latest, 0, groups_of(one, case.rules)
+        )
         log.append((None, encode(packed)))
     return log
 
@@ -162,7 +216,7 @@ def check(alerts: Alerts, case: Given) -> None:
     assert sorted(final) == sorted(expected(case))  # as lists: nothing twice under two ids
     # Each p-value is that of what was seen, however it came.
     likely = {
-        (rule.id, episode): Chance(rule, BACKGROUND).p_value(*counted)
+        (rule.id, episode): Chance(rule, BACKGROUND).p_value(*counted) if rule.spread else None
         for rule in case.rules
         for episode, counted in oracle.outbreaks(
             case.sightings, oracle.rule_of(rule), base_slices(rule.timespan_ms), STRETCH
@@ -173,12 +227,12 @@ def check(alerts: Alerts, case: Given) -> None:
     # And what is everywhere always is that at its end, whatever it was on the way.
     always: dict[tuple[str, oracle.Episode], bool] = {}
     for rule in case.rules:
-        groups = BACKGROUND.countries if rule.field == "country" else BACKGROUND.organisations
+        groups = BACKGROUND.countries if rule.spread == "country" else BACKGROUND.organisations
         base = base_slices(rule.timespan_ms)
         for episode, endemic in oracle.standing(
             case.sightings, oracle.rule_of(rule), base, groups
         ).items():
-            always[rule.id, episode] = endemic
+            always[rule.id, episode] = endemic and rule.spread is not None
     assert [one.endemic for one in closed] == [always[one] for one in final]
     if any(always.values()):
         event("endemic")

@@ -33,6 +33,9 @@ sightings = st.lists(
         organisation=st.sampled_from(["north", "south", "east", "west"]),
         country=st.sampled_from(["CZ", "CZ", "SK", "SK", "AT", "DE"]),
         time_ms=times,
+        origin=st.sampled_from(["", "x", "y", "z"]),
+        event=st.sampled_from(["1", "2", "3", "4"]),
+        meets=st.frozensets(st.sampled_from(["scan", "brute", "drop"])),
     ),
     max_size=8,
 )
@@ -40,19 +43,33 @@ rules = st.builds(
     OracleRule,
     indicator_type=st.just("ip"),
     timespan_ms=st.sampled_from([60, 60, 30, 90, 100]),
-    field=st.sampled_from(["country", "organisation"]),
+    field=st.sampled_from(["country", "organisation", "origin", "event"]),
     gte=st.sampled_from([1, 2, 2, 2, 3, 4]),
     organisations_gte=st.sampled_from([0, 0, 1, 2, 3]),
+    countries_gte=st.sampled_from([0, 0, 2]),
+    rules=st.sampled_from([("any_event",), ("any_event",), ("scan",), ("scan", "drop")]),
+    ordered=st.just(False),
+)
+temporal = st.builds(
+    lambda rules, gte, organisations, countries: OracleRule(
+        "ip", 60, "rule", gte or len(rules), organisations, countries, tuple(rules), not gte
+    ),
+    st.permutations(["scan", "brute", "drop"]).flatmap(
+        lambda names: st.sampled_from([names, names[:2]])
+    ),
+    st.sampled_from([0, 0, 1, 2]),  # 0: all of them, in order
+    st.sampled_from([0, 0, 2]),
+    st.sampled_from([0, 0, 2]),
 )
 
 
 @settings(max_examples=1000, deadline=None)
-@given(sightings, rules)
+@given(sightings, rules | temporal)
 def test_both_oracles_agree(sightings: list[Sighting], rule: OracleRule) -> None:
     assert episodes(sightings, rule) == episodes_by_definition(sightings, rule)
 
 
-@given(sightings, rules, st.randoms())
+@given(sightings, rules | temporal, st.randoms())
 def test_order_and_repetition_change_nothing(
     sightings: list[Sighting], rule: OracleRule, random: Random
 ) -> None:

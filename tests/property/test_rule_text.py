@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import read_registry
-from pipeline.rule import read_rules
+from pipeline.rule_file import read_rules
 
 RULES = [
     path.read_text("utf-8")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import read_registry
-from pipeline.rule import Level, read_rules
+from pipeline.rule import Level
+from pipeline.rule_file import read_rules
 from pipeline.shell.schemas import documents
 
 REGISTRY = jsonschema.Draft202012Validator(documents()["registry.json"])
@@ -134,7 +135,7 @@ def test_a_registry_is_valid_when_it_is_read(document: dict[str, Any]) -> None:
     assert (problems == []) == REGISTRY.is_valid(document), problems
 
 
-def alone_or_listed(words: list[str], *wrong: str) -> st.SearchStrategy[Any]:
+def alone_or_listed(words: list[str], *wrong: Any) -> st.SearchStrategy[Any]:
     one = st.sampled_from(words)
     return mostly(one | one.map(lambda word: [word]), [words[0], words[0]], [3], *wrong)
 
@@ -148,23 +149,39 @@ ids = mostly(
 )  # fmt: skip
 counts = st.sampled_from([1, 1, 3, 3, 249, 0, 250, 999_999_999, 10**9, -1])
 conditions = table(
-    field=alone_or_listed(["country", "organisation"], "city"),
+    field=alone_or_listed(["country", "organisation", "origin_country", "origin_as"], "city"),
     gte=optional(mostly(counts, "3", 1.5)),
     gt=optional(mostly(counts)),
     organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0, "2"]),
+    countries_gte=st.sampled_from([ABSENT] * 9 + [2, 0, 250]),
     lte=stray,
 )
-correlations = table(
-    type=mostly(st.just("value_count"), "event_count", ["value_count"]),
-    rules=alone_or_listed(["any_event"], "other"),
-    group_by=alone_or_listed(list(INDICATOR_TYPES), "port"),
-    timespan=mostly(
-        st.sampled_from(["1s", "90m", "1h", "007d", "30d"]), "1w", "h", "1H", "1.5h", "1h\n"
-    ),
-    condition=mostly(conditions),
-    organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0, "2"]),
-    generate=optional(mostly(st.booleans())),
-    aliases=stray,
+event_conditions = table(
+    gte=optional(mostly(st.sampled_from([1, 3, 1000, 0, 1001]), "3")),
+    gt=optional(mostly(st.sampled_from([0, 1, 999, 1000, -1]))),
+    organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0]),
+    field=stray,
+)
+
+
+def correlation(type_: str, condition: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return table(
+        type=mostly(st.just(type_), "value_sum", ["value_count"]),
+        rules=alone_or_listed(["any_event"], [], ["any_event", "any_event"]),
+        group_by=alone_or_listed(list(INDICATOR_TYPES), "port"),
+        timespan=mostly(
+            st.sampled_from(["1s", "90m", "1h", "007d", "30d"]), "1w", "h", "1H", "1.5h", "1h\n"
+        ),
+        condition=mostly(condition),
+        organisations_gte=st.sampled_from([ABSENT] * 9 + [2, 0, "2"]),
+        countries_gte=st.sampled_from([ABSENT] * 9 + [2, 0]),
+        generate=optional(mostly(st.booleans())),
+        aliases=stray,
+    )
+
+
+correlations = st.sampled_from(["value_count", "event_count"]).flatmap(
+    lambda type_: correlation(type_, conditions if type_ == "value_count" else event_conditions)
 )
 dates = mostly(st.sampled_from(["2025-01-31", "1999-12-01"]), "2025-13-01", "2025-1-1", "31.1.2025")
 rules = table(

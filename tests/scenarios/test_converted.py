@@ -13,7 +13,7 @@ from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.indicator import indicators
 from pipeline.registry import read_registry
-from pipeline.rule import read_rules
+from pipeline.rule_file import read_rules
 from pipeline.shell.files import carried, read_text
 from pipeline.shell.offline import OfflineRun
 from tests.golden.cases import FOLDER, LOGS, convert, format_of, lines_of

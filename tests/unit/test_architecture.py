@@ -20,14 +20,16 @@ SHARED = (
     "record",
     "format",
     "common",
+    "java_time",
+    "advisory",
     "pairs",
     "syslog",
 )
 WITHIN = ("sshd", "iptables", "filterlog", "mikrotik", "zeek_tables")
 FORMATS = (
-    *("access_log", "cef", "cloudtrail", "columns", "cowrie", "dionaea", "ecs", "fortigate"),
-    *("heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary", "panos", "suricata"),
-    *("tpot", "vpcflow", "zeek"),
+    *("access_log", "cef", "cloudtrail", "columns", "cowrie", "csaf", "cyclonedx", "dionaea"),
+    *("ecs", "fortigate", "heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary"),
+    *("openvex", "osv", "panos", "suricata", "tpot", "vpcflow", "zeek"),
 )
 ADAPTER = (*SHARED, *WITHIN, *FORMATS, "catalogue", "conversion")
 # A module may import what stands before it, never what stands after it.
@@ -43,11 +45,16 @@ WAY = (
     "party",
     "yaml_node",
     "rule",
+    "detection",
+    "correlation",
+    "rule_file",
     "clock",
     "slices",
     "window",
     "sight",
     "company",
+    "geo",
+    "aspects",
     "intake",
     "watermark",
     "surprise",
@@ -55,10 +62,11 @@ WAY = (
     "memory",
     "episode",
     "track",
+    "label_track",
+    "count_track",
     "correlate",
     "checkpoint",
     "shard",
-    "geo",
     "warninglist",
     "benign",
     "alert",
@@ -71,7 +79,7 @@ WAY = (
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
-    *("measure.told", "measure.bcubed", "measure.score"),
+    *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
 )
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),

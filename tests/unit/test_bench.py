@@ -109,6 +109,17 @@ def test_live_indicators_are_met_nowhere_else(indicators: int) -> None:
     assert max(e["time"] for e in events) < data.START_MS
 
 
+def test_events_that_come_after_are_others_and_none_is_late() -> None:
+    load = Load(events=500, window="7d", span="84d")
+    once, again = (list(data.draw_more(load, first, 300)) for first in (0, 300))
+    every = [*data.draw(load), *once, *again]
+    assert len({drawn.number for drawn in every}) == len(every)
+    assert [d.names for d in once] != [d.names for d in again]
+    end = data.START_MS + load.span_ms
+    assert all(end <= drawn.time_ms < end + 3_600_000 for drawn in (*once, *again))
+    assert [*data.draw_more(load, 300, 300)] == again
+
+
 def test_skew_is_what_it_is_called() -> None:
     def most(skew: Skew) -> float:
         load = Load(events=20_000, skew=skew)
@@ -128,6 +139,8 @@ def test_skew_is_what_it_is_called() -> None:
         ({"window": "1s"}, "--window is 1s"),
         ({"window": "soon"}, "--window is 'soon'"),
         ({"span": "10ms"}, "--span is 10ms"),
+        ({"under": "0.5,1.1"}, "--under is 0.5,1.1"),
+        ({"under": "half"}, "--under is half"),
     ],
 )
 def test_a_load_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:
@@ -176,8 +189,11 @@ def test_a_profile_without_py_spy_says_how_to_get_it(monkeypatch: pytest.MonkeyP
 def test_the_table_varies_one_factor_at_a_time() -> None:
     for full in (False, True):
         rows = list(table.rows(full, seed=3))
-        default = rows[0][1]
-        assert rows[0] == rows[-1] == ("default", default)
+        loaded = rows[0][1]
+        default = msgspec.structs.replace(loaded, under="")  # under load: timed once
+        assert rows[0] == ("default", loaded)
+        assert rows[-1] == ("default", default)
+        assert loaded.shares
         together = {"span": "window", "cpus": "pinned"}
         for factor, load in islice(rows, 1, len(rows) - 1):
             changed = {

@@ -138,3 +138,35 @@ def test_a_reference_is_a_day_or_a_time() -> None:
     assert clock_of("UTC", "2025-01-01").reference_ms == 1_735_689_600_000
     assert clock_of("UTC", "2025-01-01T00:00:01Z").reference_ms == 1_735_689_601_000
     assert zone_of("Africa/Nairobi")(10_800_000) == 0
+
+
+def test_lines_without_a_time_are_dated_by_the_reference_and_counted(
+    capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    log = tmp_path / "cef.log"
+    log.write_text("CEF:0|V|P|1|1|n|5|src=45.148.10.240\n" * 2)
+    _, out, said = run(capfdbinary, str(log), "--reference", "2025-01-01")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["time"] for event in events] == [1_735_689_600_000] * 2
+    assert [event["unmapped"]["undated"] for event in events] == [True, True]
+    assert said.endswith(", 2 without a time of their own\n")
+
+
+def test_a_collectors_file_holds_many_formats(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    log = str(FOLDER / "syslog.collector.log")
+    products = set()
+    for arguments in ((log,), (log, "--format", "syslog")):
+        _, out, said = run(capfdbinary, *arguments, "--reference", "2025-06-01")
+        products = {json.loads(line)["metadata"]["product"]["name"] for line in out.splitlines()}
+        assert " 0 rejected" in said
+    assert products == {"syslog", "CEF", "LEEF", "FortiGate", "PAN-OS"}
+
+
+def test_a_file_of_syslog_is_one_though_no_line_says_anything(
+    capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    log = tmp_path / "messages"
+    log.write_text("Jan  5 10:00:00 host CRON[1]: session opened\n" * 3)
+    assert run(capfdbinary, str(log))[2].startswith("3 records: 3 events, 0 rejected")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.adapter import java_time
 from pipeline.adapter.instant import (
     Clock,
     any_time,
@@ -79,6 +80,13 @@ def test_a_time_without_a_zone_is_in_the_sensors() -> None:
         ("Feb 29 10:00:00", ms(2024, 2, 29, 10)),
         ("May  2 2019 12:00:00", ms(2019, 5, 2, 12)),
         ("May  2 12:00:00.250", NOON + 250),
+        ("May  2 2024 14:00:00 CEST", NOON),
+        ("May 02 2024 12:00:00.250 GMT", NOON + 250),
+        ("May 02 2024 13:00:00 +01:00", NOON),
+        ("May 02 07:00:00 EST", NOON),
+        ("May 02 12:00:00 IST", None),  # India's, Israel's or Ireland's
+        ("Thu May  2 12:00:00 2024", NOON),
+        ("2024 May  2 12:00:00", NOON),
         ("Foo  2 12:00:00", None),
         ("May 32 12:00:00", None),
     ],
@@ -89,6 +97,29 @@ def test_a_missing_year_is_the_latest_that_the_reference_allows(text: str, at: i
 
 def test_a_leap_day_is_of_the_latest_leap_year() -> None:
     assert bsd("Feb 29 10:00:00", Clock(ms(2023, 6, 1))) == ms(2020, 2, 29, 10)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "at"),
+    [
+        ("dd/MM/yyyy HH:mm:ss", "02/05/2024 12:00:00", NOON),
+        ("MM/dd/yyyy HH:mm:ss", "05/02/2024 12:00:00", NOON),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "2024-05-02T14:00:00.250+02:00", NOON + 250),
+        ("yyyy-MM-dd'T'HH:mm:ssX", "2024-05-02T14:00:00+02", NOON),
+        ("yyyy-MM-dd'T'HH:mm:ssZ", "2024-05-02T12:00:00Z", NOON),
+        ("MMM dd yyyy HH:mm:ss.SSS z", "May 02 2024 14:00:00.000 CEST", NOON),
+        ("MMM dd yyyy h:mm:ss a", "May 02 2024 12:00:00 PM", NOON),
+        ("MMM dd yyyy h:mm:ss a", "May 02 2024 12:00:00 AM", NOON - 43_200_000),
+        ("MMM dd HH:mm:ss", "May 02 12:00:00", NOON),
+        ("dd/MM/yy", "02/05/24", NOON - 43_200_000),
+        ("dd/MM/yyyy", "31/02/2024", None),
+        ("qq", "2024-05-02T12:00:00Z", NOON),  # not understood: as any time is
+        ("dd dd", "02 02", None),
+        (None, "2024-05-02T12:00:00Z", NOON),
+    ],
+)
+def test_a_time_is_read_by_its_java_pattern(pattern: Any, text: Any, at: int | None) -> None:
+    assert java_time.read(text, pattern, CLOCK) == at
 
 
 def test_common_log() -> None:

@@ -28,6 +28,10 @@ THREATS = ROOT / "docs/threat-model.md"
 FIGURES = [ROOT / "docs/performance.md", ROOT / "docs/scaling.md"]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "docs/README.md",
+    ROOT / "docs/tutorial.md",
+    ROOT / "docs/trainers-guide.md",
+    ROOT / "docs/supply-chain.md",
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
     THREATS,

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.indicator_type import INDICATOR_TYPES
-from pipeline.rule import Level, Rule, check_unique, read_rules
+from pipeline.rule import Level, Rule
+from pipeline.rule_file import check_unique, read_rules
 
 DEFAULT_RULES = sorted((Path(__file__).parents[2] / "deploy" / "rules").glob("*.yml"))
 CONTRACT_ID = "5d0b6e0e-6f0c-4f0c-8f0a-0f3d3c1f2a10"
@@ -118,10 +119,13 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("title: One", 'title: "a\\nb" #', 1, "title must be one line of at most 256 characters"),
         (CONTRACT_ID, "3", 2, "id '3' is not a UUID, as 01234567-89ab-4def-8123-456789abcdef"),
         (f"id: {CONTRACT_ID}\n", "", 1, "id is missing"),
-        ("value_count", "event_count", 4, "correlation.type event_count is not supported: value_count"),
-        ("value_count", "count", 4, "correlation.type 'count' is not supported: value_count"),
-        ("[any_event]", "[a, b]", 5, "correlation.rules must hold exactly one of: any_event"),
-        ("[any_event]", "[other]", 5, "correlation.rules 'other' is not supported: any_event"),
+        ("value_count", "event_count", 9, "unknown key 'field'"),
+        ("value_count", "value_sum", 4, "correlation.type value_sum is not supported: value_count, event_count, temporal, temporal_ordered"),
+        ("value_count", "count", 4, "correlation.type 'count' is not one of value_count, event_count, temporal, temporal_ordered"),
+        ("[any_event]", "[any_event, any_event]", 5, "correlation.rules names the same twice"),
+        ("[any_event]", "[]", 5, "correlation.rules must name 1 to 16 rules"),
+        ("[any_event]", "[other]", 5, "correlation.rules 'other': no base rule of this file has that name or id"),
+        ("[any_event]", "[any_evnt]", 5, "correlation.rules 'any_evnt': no base rule of this file has that name or id; did you mean 'any_event'?"),
         ("[ip]", "[]", 6, "correlation.group-by must hold exactly one of: " + ", ".join(INDICATOR_TYPES)),
         ("[ip]", "[ip, domain]", 6, "correlation.group-by must hold exactly one of: " + ", ".join(INDICATOR_TYPES)),
         ("[ip]", "[domian]", 6, "correlation.group-by 'domian' is not one of " + ", ".join(INDICATOR_TYPES) + "; did you mean 'domain'?"),
@@ -130,7 +134,10 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("1h ", "0s ", 7, "correlation.timespan 0s is not between 1s and 30d"),
         ("1h ", "31d ", 7, "correlation.timespan 31d is not between 1s and 30d"),
         ("1h ", "[1h] ", 7, "correlation.timespan must be a single value"),
-        ("field: country ", "field: sensor ", 9, "correlation.condition.field 'sensor' is not one of country, organisation"),
+        ("field: country ", "field: sensor ", 9, "correlation.condition.field 'sensor' is not one of country, organisation, origin_country, origin_as"),
+        ("gte: 3", "gte: 3\n    countries_gte: 3", 11, "countries_gte is for other fields than country: here, gte says it"),
+        ("field: country            # or: organisation\n    gte: 3", "field: origin_country\n    gte: 250", 10, "there are only 249 countries"),
+
         ("    field: country            # or: organisation\n", "", 9, "correlation.condition.field is missing: country or organisation"),
         ("gte: 3", "lte: 3\n    gte: 3", 10, "correlation.condition.lte is not supported: gte, or gt"),
         ("gte: 3", "gte: 3\n    gt: 2", 11, "correlation.condition has both gte and gt: leave one out"),
@@ -156,7 +163,7 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("level: medium", "tags: {a: b}", 11, "tags must be a list"),
         ("level: medium", "? [a]\n: b", 11, "a key of a rule must be a plain word"),
         ("  type:", "  aliases: {}\n  type:", 4, "correlation.aliases is not supported: leave it out"),
-        ("level: medium", "detection: {a: b}", 11, "a detection rule is not supported: only correlations of any_event"),
+        ("level: medium", "detection: {a: b}", 11, "a correlation has no detection: a rule of its own has it"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: int, message: str) -> None:
@@ -170,8 +177,7 @@ def test_all_problems_come_at_once() -> None:
         (3, "correlation.rules is missing"),
         (3, "correlation.group-by is missing"),
         (3, "correlation.timespan is missing"),
-        (3, "correlation.type temporal is not supported: value_count"),
-        (4, "correlation.condition must be a mapping: field and gte"),
+        (4, "correlation.condition must be a mapping: gte"),
     ]
     assert wrong("correlation:\n  condition: []\n  generate: no\n")[-1] == (
         2,
@@ -260,5 +266,9 @@ def test_the_default_rules_cover_every_indicator_type_under_unique_ids() -> None
         for rule in read_rules(path.read_text("utf-8"), path.name)[0]
     ]
     assert check_unique(rules) == []
-    across = [rule.indicator_type for _, rule in rules if (rule.field, rule.gte) == ("country", 3)]
+    across = [
+        rule.indicator_type
+        for _, rule in rules
+        if (rule.field, rule.gte, rule.selections) == ("country", 3, (None,))
+    ]
     assert sorted(across) == sorted(INDICATOR_TYPES)

@@ -20,7 +20,8 @@ from pipeline.geo import Geo
 from pipeline.indicator import indicators
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import read_registry
-from pipeline.rule import Level, Rule, read_rules
+from pipeline.rule import Level, Rule
+from pipeline.rule_file import read_rules
 from pipeline.shell import schemas, topics
 from pipeline.shell.files import carried, read_text
 from pipeline.shell.settings import Settings
@@ -197,17 +198,18 @@ def test_registry_schema_and_parser_agree(path: tuple[Any, ...], value: Any, goo
     assert (not read_registry(text)[1]) == good == valid(document, "registry.json")
 
 
+CORRELATION = {
+    "type": "value_count",
+    "rules": ["any_event"],
+    "group-by": ["ip"],
+    "timespan": "1h",
+    "condition": {"field": "country", "gte": 3},
+}
 RULE = {
     "title": "t",
     "id": "5d0b6e0e-6f0c-4f0c-8f0a-0f3d3c1f2a10",
     "level": "medium",
-    "correlation": {
-        "type": "value_count",
-        "rules": ["any_event"],
-        "group-by": ["ip"],
-        "timespan": "1h",
-        "condition": {"field": "country", "gte": 3},
-    },
+    "correlation": CORRELATION,
 }
 
 
@@ -218,6 +220,11 @@ RULE = {
         (("level",), "urgent", False),
         (("id",), "x", False),
         (("correlation", "type"), "event_count", False),
+        (("correlation",), dict(CORRELATION, type="event_count", condition={"gte": 1000}), True),
+        (("correlation",), dict(CORRELATION, type="event_count", condition={"gte": 1001}), False),
+        (("correlation",), dict(CORRELATION, type="temporal"), False),
+        (("correlation", "condition"), {"field": "origin_as", "gte": 3, "countries_gte": 2}, True),
+        (("correlation", "condition"), {"field": "country", "gte": 3, "countries_gte": 2}, False),
         (("correlation", "rules"), "any_event", True),
         (("correlation", "group-by"), ["ip", "url"], False),
         (("correlation", "group-by"), ["port"], False),

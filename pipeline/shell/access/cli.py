@@ -21,7 +21,8 @@ from pipeline.shell.access.grants import (
     grants,
     principal_of,
 )
-from pipeline.shell.access.handover import new_password, write_handover
+from pipeline.shell.access.handover import CONFIG, new_password, write_handover
+from pipeline.shell.access.join import write_bundle
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError, load
 
@@ -62,14 +63,16 @@ def add_sensor(
     principal = Principal(Role.SENSOR, change.sensor.id)
     topic = change.topic(prefix)
     folder = _admit(principals, principal, settings, out, renew=renew, change=change)
+    bundle = write_bundle(folder, load(folder / CONFIG, {}), change.sensor.id, topic)
     if change.text != text:
         registry_file.write(path, change.text)
     party = change.sensor.party
     print(f"sensor   {change.sensor.id} of {party.organisation} in {party.country}")
     print(f"may      write {topic}, and nothing else")
     _say_handover(folder)
+    print(f"join     {bundle} is all that `sightline ship --join` needs there")
     if change.text != text:
-        print(f"next     {path} has it now: workers read it when they start, so restart them")
+        print(f"next     nothing: {path} has it now, and workers that read it see that")
 
 
 @sensor_cli.command("list")
@@ -113,8 +116,10 @@ def revoke_sensor(
         text = registry_file.read(path)
         change = registry_file.without_sensor(text, sensor, str(path), settings.topic_prefix)
         registry_file.write(path, change.text)
-        print(f"next     it is out of {path}: restart the workers, and events of it that wait are")
-        print("         rejected as unknown-sensor, or not read where it was its party's last")
+        print(
+            f"next     nothing: it is out of {path}, and workers that read it see that. Events of"
+        )
+        print("         it that wait are rejected as unknown-sensor")
 
 
 @principal_cli.command("add")

@@ -79,6 +79,19 @@ def draw(load: Load) -> Iterator[Drawn]:
         yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
 
 
+def draw_more(load: Load, first: int, count: int) -> Iterator[Drawn]:
+    """Events from number `first` on that come after all of a load, within an hour of event time:
+    whatever its span, nothing that comes meanwhile is late.
+    """
+    random = Random(f"{load.seed}, from {first}")
+    name = _namer(load, random)
+    for n in range(count):
+        number = load.events + first + n
+        time_ms = START_MS + load.span_ms + n * 3_600_000 // count
+        country = COUNTRIES[random.randrange(len(COUNTRIES))]
+        yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
+
+
 def _namer(load: Load, random: Random) -> Callable[[int], int]:
     """What an indicator of the n-th event is called."""
     few = max(load.events // 270, 1)

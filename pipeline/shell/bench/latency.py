@@ -14,14 +14,23 @@ from pipeline.shell.bench.load import Load
 from pipeline.shell.settings import FailedError, Settings
 
 PROBE_EVERY_S = 0.02
+BEFORE_S = 1.0  # from the events that lead up to a window to those that complete it
 WITHIN_S = 60.0
 
 
-async def latencies(settings: Settings, topics: Mapping[str, str], load: Load) -> list[float]:
+def seconds(load: Load) -> float:
+    """How long the probes of a load are sent for, roughly: those that complete, and before."""
+    return load.probes * PROBE_EVERY_S + 2 * BEFORE_S
+
+
+async def latencies(
+    settings: Settings, topics: Mapping[str, str], load: Load, first: int = 0
+) -> list[float]:
     """Seconds from producing a probe to the arrival of its alert, each, ascending.
 
-    Topics by country. A `FailedError` if some raise no alert.
+    Topics by country; probes are numbered from `first`. A `FailedError` if some raise no alert.
     """
+    numbers = range(first, first + load.probes)
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, enable_auto_commit=False)
     *before, last = COUNTRIES[:GTE]
@@ -34,10 +43,15 @@ async def latencies(settings: Settings, topics: Mapping[str, str], load: Load) -
         consumer.assign(list(ends))
         await consumer.seek_to_end(*ends)
         watching = asyncio.ensure_future(_watch(consumer, load.probes, sent, arrived))
-        for country in before:
-            for number in range(load.probes):
-                await producer.send_and_wait(topics[country], probe(load, number, country)[1])
-        for number in range(load.probes):
+        await asyncio.gather(
+            *[
+                await producer.send(topics[country], probe(load, number, country)[1])
+                for country in before
+                for number in numbers
+            ]
+        )
+        await asyncio.sleep(BEFORE_S)
+        for number in numbers:
             address, event = probe(load, number, last)
             sent[address] = time.perf_counter()
             await producer.send(topics[last], event)

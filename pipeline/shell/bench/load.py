@@ -32,7 +32,7 @@ class Skew(StrEnum):
 class Load(Struct, frozen=True, kw_only=True):
     """One run. `WrongUseError` if it cannot be."""
 
-    events: int = 500_000
+    events: int = 2_000_000
     seed: int = 1
     indicators: int = 1
     """Of an event, 1 to 3."""
@@ -52,9 +52,12 @@ class Load(Struct, frozen=True, kw_only=True):
     workers: int = 1
     """For each stage, processes."""
     cpus: str = ""
-    """The CPUs that workers are kept on, as in `0` or `0,1`; all if empty. Linux alone."""
+    """The CPUs that workers and the broker are kept on, as in `0` or `0,1`; all if empty. Linux
+    alone."""
     probes: int = 300
-    """Single events whose way to their alert is timed."""
+    """Single events whose way to their alert is timed, when there is nothing else to do …"""
+    under: str = "0.5,0.9"
+    """… and again while events come in at these shares of the rate that was measured."""
 
     def __post_init__(self) -> None:
         if self.size and self.size < MIN_SIZE:
@@ -65,6 +68,8 @@ class Load(Struct, frozen=True, kw_only=True):
             raise WrongUseError(f"--events and --live have names for {NAMES // 2:,} at most")
         if self.window_ms < 60_000:
             raise WrongUseError(f"--window is {self.window}: at least 1m, sixty slices of 1 s")
+        if not all(0 < share <= 1 for share in self.shares):
+            raise WrongUseError(f"--under is {self.under}: shares of the rate, as in 0.5,0.9")
         if self.span_ms < 1000:
             raise WrongUseError(f"--span is {self.span}: at least 1s")
 
@@ -75,6 +80,14 @@ class Load(Struct, frozen=True, kw_only=True):
     @property
     def span_ms(self) -> int:
         return milliseconds("--span", self.span)
+
+    @property
+    def shares(self) -> list[float]:
+        """`under` as numbers."""
+        try:
+            return [float(share) for share in self.under.split(",") if share]
+        except ValueError:
+            raise WrongUseError(f"--under is {self.under}: numbers, as in 0.5,0.9") from None
 
     def factors(self) -> dict[str, object]:
         """Every factor by name, for the JSON line of a run."""

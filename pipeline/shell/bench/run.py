@@ -3,7 +3,8 @@
 Events lie preloaded on their topics of a Kafka started for it. The ceiling (plain fetch and decode)
 is measured before and after; between, intake and correlate processes read all of it as fast as
 they can, as a user would run them. The alerts are held against the oracle before any figure is
-told. Then single window-completing events measure the way from produce to alert.
+told. Then single window-completing events measure the way from produce to alert, alone and while
+others come in at a part of the rate that was found.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.shell import files, observe, topics
-from pipeline.shell.bench import ceiling, cost, data, kafka, latency, profile, truth
+from pipeline.shell.bench import ceiling, cost, data, kafka, latency, pressure, profile, truth
 from pipeline.shell.bench.load import Load
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child, until
@@ -27,6 +28,7 @@ from pipeline.shell.settings import FailedError, Settings
 
 RESTORES_WITHIN_S = 900.0
 READY_WITHIN_S = 120.0
+SETTLING_S = 2.0  # of a steady rate, before latency is timed under it
 ASK_EVERY_S = 0.2  # often enough: asking costs the workers' cores too
 
 
@@ -37,9 +39,9 @@ def run(load: Load, profiles: Path | None = None) -> dict[str, object]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sightline-bench-")))
         say("starting a Kafka of its own")
-        broker = stack.enter_context(
-            Child("-m", "pipeline", "broker", "--port", "0", ready_within=300)
-        )
+        broker = Child("-m", "pipeline", "broker", "--port", "0", ready_within=300)
+        with cost.kept_on(load.cpus):
+            stack.enter_context(broker)
         return Bench(folder, broker, load, stack).measure(profiles)
 
 
@@ -143,7 +145,7 @@ class Bench:
             for name in ("sightings", "alerts")
             if (topic := self.settings.topic(name))
         }
-        timed = self._latency()
+        timed = self._latency(caught_up["rate"])
         ceilings.append(ceiling.events_per_second(broker, load.packed, since, until))
         top = statistics.mean(ceilings)
         return {
@@ -241,11 +243,29 @@ class Bench:
         cpu_s = cost.cpu_s({**pids, "broker": [self._broker.pid]})
         return _Point(time.perf_counter(), received, cpu_s)
 
-    def _latency(self) -> dict[str, object]:
+    def _latency(self, rate: float) -> dict[str, object]:
         if not self.load.probes:
             return {}
         say("measuring latency")
-        found = asyncio.run(latency.latencies(self.settings, self.topics, self.load))
+        timed: dict[str, object] = dict(self._timed(0))
+        under: dict[str, dict[str, float]] = {}
+        seconds = latency.seconds(self.load) + SETTLING_S
+        names = [self.topics[country] for country in data.COUNTRIES]
+        sent = 0
+        for n, share in enumerate(self.load.shares, 1):
+            say(f"measuring latency at {share:.0%} of that rate")
+            press = (self.settings.broker, rate * share, seconds, sent, self.load, names)
+            with pressure.pressure(*press) as pressing:
+                time.sleep(SETTLING_S)
+                found = self._timed(n * self.load.probes)
+                under[str(share)] = {"events_per_second": round(pressing.events_per_second())}
+                under[str(share)] |= found
+            sent += int(rate * share * seconds)
+            asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
+        return timed | ({"latency_under_load": under} if under else {})
+
+    def _timed(self, first: int) -> dict[str, float]:
+        found = asyncio.run(latency.latencies(self.settings, self.topics, self.load, first))
         return {
             f"latency_p{percent}_ms": round(found[len(found) * percent // 100] * 1000, 1)
             for percent in (50, 99)
