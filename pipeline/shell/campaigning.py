@@ -208,7 +208,7 @@ class CampaignStage:
         topic = self._settings.topic("campaigns")
         for one in revisions:
             await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
-            metrics.CAMPAIGNS[one.status].inc()
+            metrics.CAMPAIGNS.labels(one.status).inc()
         metrics.FACTS_SHED.inc(case.desk.shed)
         case.desk.shed = 0
 

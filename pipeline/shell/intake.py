@@ -57,11 +57,11 @@ class IntakeStage:
         self._sensors: dict[Party, dict[str, Party]] = {}
         for sensor, party in registry.sensors.items():
             self._sensors.setdefault(party, {})[sensor] = party
-        self._lengths = every_length(rules) if settings.campaigns else fold_lengths(rules)
+        self._company = settings.campaigns == "on"
+        self._lengths = every_length(rules) if self._company else fold_lengths(rules)
         self._asked = Asked(rules, geo)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
-        self._company = settings.campaigns
         self._offsets: dict[str, float] = {}
         self._offsets_shown = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET)
         self._adrift: set[str] = set()

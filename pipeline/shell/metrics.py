@@ -141,10 +141,7 @@ CHECKPOINT_BLOCK_SECONDS = Histogram(
 )
 
 
-CAMPAIGNS = {
-    status: Counter(f"sightline_campaigns_{status}", f"Campaign revisions: {status}.")
-    for status in ("open", "growing", "dormant", "closed", "merged")
-}
+CAMPAIGNS = Counter("sightline_campaigns", "Campaign revisions that were told.", ["status"])
 OPEN_CAMPAIGNS = Gauge(
     "sightline_live_campaigns",
     "Campaigns that are open, growing or dormant.",

@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     clock_policy: ClockPolicy = ClockPolicy.ACCEPT
     """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
-    campaigns: bool = True
+    campaigns: Literal["on", "off"] = "on"
     """Whether sightings carry what campaigns need: with what else each was seen."""
     campaign_horizon: str = "7d"
     """How long what was seen is evidence for campaigns; `sightings` must be kept for as long."""

@@ -111,8 +111,8 @@ def test_whatever_dies_campaigns_are_those_of_the_offline_run(
     wanted = {one.id: msgspec.structs.replace(one, **HISTORY) for one in run.campaigns()}
     found = standing(revisions)
     assert found.keys() == wanted.keys()
-    for name, one in wanted.items():
-        assert msgspec.structs.asdict(found[name]) == msgspec.structs.asdict(one)
+    for name, campaign in wanted.items():
+        assert msgspec.structs.asdict(found[name]) == msgspec.structs.asdict(campaign)
     assert len(wanted) >= 4, "too little happened for this to show anything"
     alerts = {alert.finding_info.uid for alert in asyncio.run(observe.alerts(settings))}
     for campaign in revisions:
