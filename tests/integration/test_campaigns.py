@@ -58,6 +58,28 @@ def standing(revisions: list[Campaign]) -> dict[str, Campaign]:
     }
 
 
+def label(pipeline: Pipeline, campaign: str, verdict: str) -> str:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline", "label", campaign, verdict),
+            *("--by", "ann", "--basis", "a drill"),
+        ],
+        env=os.environ | pipeline.settings.environment(),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == f"campaign {campaign}: {verdict}, says ann\n", done.stderr
+    return campaign
+
+
+def silenced_by_ann(one: Campaign, campaign: str) -> bool:
+    return (
+        one.id == campaign
+        and one.label is not msgspec.UNSET
+        and (one.label.by, one.label.basis) == ("ann", "a drill")
+        and (one.status, one.severity) == (Status.CLOSED, 1)
+    )
+
+
 def test_whatever_dies_campaigns_are_those_of_the_offline_run(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -97,7 +119,9 @@ def test_whatever_dies_campaigns_are_those_of_the_offline_run(
         )
         assert one.running
         assert two.running
-    revisions = told()
+        revisions = told()
+        silenced = label(pipeline, min(standing(revisions)), "false-positive")
+        until(lambda: any(silenced_by_ann(each, silenced) for each in told()), "it is silenced", 60)
 
     settings = pipeline.settings
     run = OfflineRun(
