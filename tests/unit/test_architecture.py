@@ -16,6 +16,7 @@ SHARED = (
     "value",
     "required",
     "table",
+    "rows",
     "mapper",
     "record",
     "format",
