@@ -29,8 +29,8 @@ from pipeline.shell.transport import BatchConsumer, BatchTransport
 SESSION_TIMEOUT_S = 10.0  # a worker that was killed is missed this long
 HEARTBEAT_S = 2.0
 REQUEST_TIMEOUT_S = 30.0
-MAX_POLL_RECORDS = 8_000
-FETCH_BYTES = 1 << 20  # of one partition
+MAX_POLL_RECORDS = 16_000
+FETCH_BYTES = 2 << 20  # of one partition: who catches up works on large batches
 BATCHES_WAITING = 4  # a stream element is a whole batch: a few are enough
 BUG = 70  # exit status (EX_SOFTWARE)
 

@@ -121,6 +121,7 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.CAMPAIGNS: (_COMPACTED,),
     Kind.LABELS: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
+    Kind.SENSORS: (_COMPACTED, _LARGE),
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     CAMPAIGNS = "campaigns"
     LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
+    SENSORS = "sensors"
 
 
 class Wanted(Struct, frozen=True):
@@ -64,6 +65,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
+                (Kind.SENSORS, 1, COMPACTED),
             )
         ),
     ]

@@ -59,7 +59,8 @@ DENIED = "TOPIC_AUTHORIZATION_FAILED"
 ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
 EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
 OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "labels")} | {
-    PREFIX + "dead-letters"
+    PREFIX + "dead-letters",
+    PREFIX + "sensors",
 }
 ALL = {*EVENTS.values(), *OTHERS}
 
@@ -69,7 +70,10 @@ def named(*names: str) -> set[str]:
 
 
 ROLES = {  # what each may read, what each may write: all else is refused
-    "intake": ({*EVENTS.values()}, named("sightings", "dead-letters")),
+    "intake": (
+        {*EVENTS.values(), *named("sensors")},
+        named("sightings", "dead-letters", "sensors"),
+    ),
     "correlate": (
         named("sightings", "checkpoints"),
         named("checkpoints", "alerts", "dead-letters"),
@@ -81,15 +85,15 @@ ROLES = {  # what each may read, what each may write: all else is refused
     "worker": (
         {
             *EVENTS.values(),
-            *named("sightings", "checkpoints", "alerts", "labels", "campaigns"),
+            *named("sightings", "checkpoints", "alerts", "labels", "campaigns", "sensors"),
         },
-        named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters"),
+        named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
     ),
     "operator": (
-        named("alerts", "campaigns", "labels", "dead-letters"),
+        named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
         {*EVENTS.values(), *named("labels", "dead-letters")},
     ),
-    "reader": (named("alerts", "campaigns"), set()),
+    "reader": (named("alerts", "campaigns", "sensors"), set()),
     "partner": (named("campaigns"), set()),
 }
 
