@@ -58,7 +58,8 @@ def make_app(
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        table_standby_replicas=0,
+        # There are no tables: Faust asks its own assignor for the sake of this alone.
+        table_standby_replicas=int(one_active),
         PartitionAssignor=OneActive if one_active else PartitionAssignor,
         consumer_auto_offset_reset="earliest",
         # A stage that is started again is the same member of its group: it takes up its partitions

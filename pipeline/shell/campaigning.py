@@ -72,6 +72,7 @@ class CampaignStage:
         self._campaigns = Outbox(app)
         self._case: Case | None = None
         self._loading: asyncio.Task[Case] | None = None
+        self._telling = asyncio.Lock()
         self._rests_until = 0.0
         self._lag = metrics.Partitions(metrics.LAG)
         serve(app, list(self._topics.values()), self, STAGE)
@@ -81,11 +82,14 @@ class CampaignStage:
         app.on_before_shutdown.connect(self._shut_down, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
+        # At once: what is being told stops at its next campaign. What is on its way arrives before
+        # this returns: who takes over reads what was told, and must not miss it.
         self._case = None
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
-        await self._campaigns.delivered()
+        async with self._telling:
+            await self._campaigns.delivered()
 
     async def _shut_down(self, sender: faust.App, **_: object) -> None:
         await self._revoked(sender, set())
@@ -202,11 +206,17 @@ class CampaignStage:
         return case is self._case
 
     async def _look(self, case: Case) -> None:
+        async with self._telling:
+            await self._look_and_tell(case)
+
+    async def _look_and_tell(self, case: Case) -> None:
         started = time.perf_counter()
         revisions = case.look()
         metrics.LOOK_SECONDS.observe(time.perf_counter() - started)
         topic = self._settings.topic("campaigns")
         for one in revisions:
+            if self._case is not case:
+                return
             await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
             metrics.CAMPAIGNS.labels(one.status).inc()
         metrics.FACTS_SHED.inc(case.desk.shed)

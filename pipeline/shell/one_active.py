@@ -2,7 +2,8 @@
 
 What one process must see whole cannot be dealt out. Faust's assignor deals partitions; this one
 gives all of them to one member, who keeps them while it lives. Overridden, and read in
-faust-streaming 0.15.3: `PartitionAssignor._perform_assignment`.
+faust-streaming 0.15.3: `PartitionAssignor._perform_assignment`. An app is to have
+`table_standby_replicas` above 0, or Faust asks no assignor of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from faust.assignor.client_assignment import ClientAssignment
 
 class OneActive(faust.PartitionAssignor):  # type: ignore[misc]
     """An assignor for `app.conf.PartitionAssignor`."""
+
+    def __init__(self, app: Any, replicas: int = 0) -> None:
+        super().__init__(app)  # no replicas: there are no tables
 
     def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:
         clients = {

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.shard import CheckpointRecord
+from pipeline.shell.observe import ends_of
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import Settings
 
@@ -43,10 +44,9 @@ async def everything(
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        found = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no other way
-        partitions = [TopicPartition(topic, n) for n in found.partitions_for_topic(topic) or ()]
+        ends = await ends_of(consumer, [topic])
+        partitions = list(ends)
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
         if group is not None:
             ends = {tp: min(end, await consumer.committed(tp) or 0) for tp, end in ends.items()}
         await consumer.seek_to_beginning(*partitions)

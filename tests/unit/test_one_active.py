@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+from pipeline.shell.app import make_app
 from pipeline.shell.one_active import OneActive
+from pipeline.shell.settings import Settings
 
 TOPICS = {"sightings": 3, "alerts": 2, "labels": 1}
 CLUSTER = SimpleNamespace(partitions_for_topic=lambda name: set(range(TOPICS[name])))
@@ -22,6 +26,10 @@ READ = {
     "_get_client_metadata": "a0e1ba5c0d014848",
     "on_assignment": "72f34bf053d696b5",
 }
+
+
+def digest(what: Any) -> str:
+    return hashlib.sha256(inspect.getsource(what).encode()).hexdigest()[:16]
 
 
 def assignor(name: str) -> OneActive:
@@ -42,8 +50,15 @@ def assign(leader: OneActive, members: dict[str, OneActive]) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", READ)
 def test_what_is_overridden_or_relied_on_is_as_it_was_read(name: str) -> None:
-    source = inspect.getsource(getattr(PartitionAssignor, name))
-    assert hashlib.sha256(source.encode()).hexdigest()[:16] == READ[name]
+    assert digest(getattr(PartitionAssignor, name)) == READ[name]
+
+
+def test_faust_asks_it() -> None:
+    # Where this differs, see that `partition_assignment_strategy` still comes from the app.
+    assert digest(AIOKafkaConsumerThread._create_worker_consumer) == "c2701bfc3e6f6cad"
+    app = make_app("campaign", Settings(), Path("campaign"), one_active=True)
+    assert isinstance(app.assignor, OneActive)
+    assert app.conf.table_standby_replicas == 1
 
 
 def test_one_has_all_and_keeps_it_while_it_lives() -> None:
