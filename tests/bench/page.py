@@ -101,7 +101,7 @@ def _default(row: Row) -> str:
     )
 
 
-_CHANGED = ("size", "indicators", "skew", "partitions", "workers", "packed", "window", "span",
+_CHANGED = ("events", "size", "indicators", "skew", "partitions", "workers", "packed", "window", "span",
             "live", "cpus")  # fmt: skip
 
 

@@ -26,7 +26,7 @@ LINK_MB_S = 1_250
 """A link of 10 Gbit/s."""
 REPLICAS = 3
 FOLDED = 200
-"""Events of a batch in the ordinary course; a catch-up folds up to 8,000."""
+"""Events of a batch in the ordinary course; a catch-up folds up to 16,000."""
 RETENTION_H = 24
 SOURCE_PARTITIONS_A_WORKER = 4
 

@@ -194,7 +194,7 @@ def test_the_table_varies_one_factor_at_a_time() -> None:
         assert rows[0] == ("default", loaded)
         assert rows[-1] == ("default", default)
         assert loaded.shares
-        together = {"span": "window", "cpus": "pinned"}
+        together = {"span": "window", "cpus": "pinned", "events": "indicators"}
         for factor, load in islice(rows, 1, len(rows) - 1):
             changed = {
                 together.get(name, name)

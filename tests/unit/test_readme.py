@@ -173,9 +173,9 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert (indicator.MAX_VALUE_CHARACTERS, indicator._CACHED) == (2048, 65_536)
     assert indicator._CACHED_CHARACTERS == 256
     assert (dead_letter.KEPT_BYTES, shard.SEGMENT_BYTES) == (512 << 10, 768 << 10)
-    assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (1_000, 8_000)
+    assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (1_000, 16_000)
     assert unpack.MAX_BATCH_BYTES == 32 << 20
-    assert (app.FETCH_BYTES, app.SESSION_TIMEOUT_S) == (1 << 20, 10.0)
+    assert (app.FETCH_BYTES, app.SESSION_TIMEOUT_S) == (2 << 20, 10.0)
 
 
 def test_every_codec_of_kafka_can_be_read() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterable
 
 from pipeline.checkpoint import unseal
@@ -339,3 +341,30 @@ def test_replaying_after_a_restore_repeats_no_change() -> None:
     again = after.take([progress(), *log])
     assert [episode.change for episode in told] == [Change.OPENED]
     assert again.episodes == []
+
+
+def test_a_live_indicator_of_one_party_costs_at_most_200_bytes() -> None:
+    """All included: its name, its integer, its place in the table, its turn for a checkpoint. Right
+    after the table has grown, when it is at its largest.
+    """
+    usable = (1 << 17) * 2 // 3
+    start = at("00:00")
+    values = [f"{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}.77" for n in range(1 << 20)]
+    one = shard()
+    records = [
+        record(Sightings("events/0", "org-cz", "CZ", start, 0, [Group("ip", some, times, times)]))
+        for first in range(0, usable + 100, 1000)
+        if (some := values[first : min(first + 1000, usable + 100)])
+        and (times := [start + n for n in range(len(some))])
+    ]
+    del values
+    gc.collect()
+    tracemalloc.start()
+    try:
+        one.take(records)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    live = one.correlator.live["ip"]
+    assert live == usable + 100
+    assert 100 < held / live <= 200

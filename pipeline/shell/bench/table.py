@@ -37,6 +37,8 @@ def rows(full: bool, seed: int) -> Iterator[tuple[str, Load]]:
         for variant in (*variants, *(FULL_TOO.get(factor, ()) if full else ())):
             yield factor, msgspec.structs.replace(default, **variant)
     yield from (("pinned", load) for load in _pinned(default))
+    # As other engines were measured: three indicators an event, two million events.
+    yield "indicators", msgspec.structs.replace(default, indicators=3, events=2_000_000)
     yield "default", default
 
 
