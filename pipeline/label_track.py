@@ -46,7 +46,7 @@ def in_order(columns: Sequence[int]) -> int:
             held |= _ones(since, min(at, latest[-1] + SLICES))
         for n, column in enumerate(columns):
             if column >> at & 1:
-                latest[n] = at if n == 0 else max(latest[n], latest[n - 1])
+                latest[n] = at if n == 0 else latest[n - 1]
         since = at if latest[-1] >= 0 else None
     return held if since is None else held | _ones(since, latest[-1] + SLICES)
 

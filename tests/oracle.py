@@ -94,6 +94,11 @@ def _met(sighting: Sighting, rule: OracleRule) -> set[str]:
     return {name for name in rule.rules if name == "any_event" or name in sighting.meets}
 
 
+def _labels(sighting: Sighting, rule: OracleRule) -> set[str]:
+    """What a sighting counts once for each of, where it is counted how often one was seen."""
+    return _values(sighting, rule) if rule.field in {"origin", "rule"} else {""}
+
+
 def _values(sighting: Sighting, rule: OracleRule) -> set[str]:
     if rule.field == "rule":
         return _met(sighting, rule)
@@ -213,7 +218,7 @@ def outbreaks(
             before = {
                 (x.organisation, x.country, label, _slice(x, rule))
                 for x in of_indicator
-                for label in (_values(x, rule) if rule.field in {"origin", "rule"} else {""})
+                for label in _labels(x, rule)
                 if begin - base <= _slice(x, rule) < begin
             }
             covered = [x for x in of_indicator if begin <= _slice(x, rule) <= last]
@@ -227,13 +232,16 @@ def standing(
 ) -> dict[Episode, bool]:
     """Of each episode: whether it is endemic at its last window, of so many `groups` that are."""
     by_indicator: dict[str, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        if sighting.type == rule.indicator_type:
-            by_indicator[sighting.value].append(sighting)
+    for sighting in counting(sightings, rule):
+        by_indicator[sighting.value].append(sighting)
     found: dict[Episode, bool] = {}
     for of_indicator in by_indicator.values():
         for first, last in _runs_of_one_indicator(of_indicator, rule):
-            seen = {(x.organisation, x.country, _slice(x, rule)): x for x in of_indicator}
+            seen = {
+                (x.organisation, x.country, _slice(x, rule), label): x
+                for x in of_indicator
+                for label in _labels(x, rule)
+            }
             before = [x for key, x in seen.items() if last - 59 - base <= key[2] <= last - 60]
             now = [key for key in seen if last - 59 <= key[2] <= last]
             spread = len({getattr(x, rule.spread) for x in before})

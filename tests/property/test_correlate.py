@@ -6,7 +6,7 @@ two steps: the alerts are those of the contract's definition, each with one id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 from random import Random
@@ -86,9 +86,9 @@ plain_rules = st.builds(
 
 
 @st.composite
-def asking_rules(draw: st.DrawFn) -> Rule:
+def asking_rules(draw: st.DrawFn, kinds: Sequence[str] = ("ip", "domain")) -> Rule:
     """Rules that ask more of events than who saw an indicator."""
-    kind, timespan = draw(st.sampled_from(["ip", "domain"])), draw(st.sampled_from([60, 90]))
+    kind, timespan = draw(st.sampled_from(kinds)), draw(st.sampled_from([60, 90]))
     field: Any = draw(st.sampled_from(["country", "origin_country", "event", "rule", "rule"]))
     names = draw(st.permutations([*BASES, "any_event"]))[: draw(st.integers(1, 3))]
     if field == "rule":
@@ -112,8 +112,27 @@ rules = st.lists(
 )
 
 
+asking = st.lists(asking_rules(["ip"]), min_size=1, max_size=2, unique_by=lambda rule: rule.id)
+# Of two indicators and within two windows, so that most rules hold somewhere.
+dense = st.builds(
+    lambda value, party, time, origin, event, meets: oracle.Sighting(
+        "ip", value, party[0], party[1], time, origin, f"{party}/{event}/{time}", meets
+    ),
+    st.sampled_from("aab"),
+    st.sampled_from(PARTIES),
+    st.integers(0, 130),
+    st.sampled_from("xyz"),
+    st.sampled_from("12"),
+    st.frozensets(st.sampled_from(list(BASES))),
+)
+
+
 @st.composite
-def cases(draw: st.DrawFn) -> Given:
+def cases(
+    draw: st.DrawFn,
+    rules: st.SearchStrategy[list[Rule]] = rules,
+    sightings: st.SearchStrategy[oracle.Sighting] = sightings,
+) -> Given:
     seen = draw(st.lists(sightings, min_size=1, max_size=40))
     disorder = draw(st.sampled_from([0, 1, 60, 130, 10_000]))
     jitter = [draw(st.integers(0, disorder)) for _ in seen]
@@ -365,3 +384,19 @@ def test_any_crash_changes_nothing(case: Given, seed: int) -> None:
     with base_windows(worker.random.choice([1, 2, 8])):
         worker.run(log_of(case))
         check(worker.alerts, case)
+
+
+@settings(max_examples=400, deadline=None)
+@given(cases(asking, dense), st.integers(1, 12))
+def test_what_is_asked_outlives_a_restart(case: Given, cut: int) -> None:
+    """A checkpoint in the midst, and all that went before known from it alone."""
+    log, alerts = log_of(case), Alerts()
+    first = Shard(case.rules, case.lateness, background=BACKGROUND)
+    alerts.send(first.take(log[:cut]).episodes)
+    with patch.object(shard_module, "SEGMENT_INDICATORS", 1):
+        checkpoint = list(first.checkpoint())
+    second = Shard(case.rules, case.lateness, background=BACKGROUND)
+    second.restore(checkpoint)
+    alerts.send(second.take([PROGRESS, *log[cut:]]).episodes)
+    alerts.send(second.correlator.finish())
+    check(alerts, case)
