@@ -23,7 +23,7 @@ import msgspec
 from pipeline.event import Event
 from pipeline.geo import Geo
 from pipeline.indicator import Indicator, canonical_ip
-from pipeline.rule import Aspect, Looked, Matches, Rule
+from pipeline.rule import Aspect, Looked, Rule, Selection
 from pipeline.sight import Group, aspect_lengths, partition_of
 from pipeline.slices import SLICES
 
@@ -31,6 +31,10 @@ FULL: Final = b""
 """In place of a set of events: there are as many as the rule asks for, or more."""
 HASH_BYTES: Final = 8
 _ORIGINS: Final = 1 << 16
+_LOOKS: Final = 4_096
+
+Selecting = tuple[Selection | None, list[tuple[str, Aspect, int]]]
+"""What selects events, None if nothing does; and kind, aspect, fold length of what is asked."""
 
 
 def event_hash(event: Event, time: int) -> bytes:
@@ -55,31 +59,54 @@ def parted(events: bytes) -> list[bytes]:
 class Asked:
     """All that the rules of a process ask, compiled once for all its intakes."""
 
-    __slots__ = ("_attributes", "_decode", "by_selection", "label")
+    __slots__ = ("_attributes", "_by_look", "_decode", "_selecting", "label")
 
     def __init__(self, rules: Iterable[Rule], geo: Geo | None = None) -> None:
         """`geo`: needed where a rule counts origins."""
         known = list(rules)
         lengths = aspect_lengths(known)
-        by_digest: dict[str, tuple[Matches | None, list[tuple[str, Aspect, int]]]] = {}
+        by_digest: dict[str, Selecting] = {}
         attributes: set[str] = set()
         asked = {aspect.kind: aspect for rule in known for aspect in rule.aspects}
         for kind, aspect in asked.items():
             if kind == aspect.indicator_type:
                 continue  # plain: intake folds it itself
             of = aspect.selection
-            matches = None if of is None else of.matches
             attributes.update(() if of is None else of.attributes)
-            _, aspects = by_digest.setdefault("" if of is None else of.digest, (matches, []))
+            _, aspects = by_digest.setdefault("" if of is None else of.digest, (of, []))
             aspects.append((kind, aspect, lengths[kind]))
-        self.by_selection = list(by_digest.values())
-        """What selects events, None if nothing does; and kind, aspect, fold length of each."""
+        self._selecting = tuple(by_digest.values())
         self._attributes = tuple(sorted(attributes))
         self._decode = _decoder(self._attributes)
+        self._by_look: dict[tuple[int | None, tuple[bool, ...]], tuple[Selecting, ...]] = {}
         self.label = lru_cache(_ORIGINS)(_labels(geo or Geo()))
 
     def __bool__(self) -> bool:
-        return bool(self.by_selection)
+        return bool(self._selecting)
+
+    def worth_a_look(self, looked: Looked) -> Sequence[Selecting]:
+        """Those that may match an event: most can be ruled out by its class and by what is not
+        there, which is the same for many events.
+        """
+        class_uid = looked.get("class_uid")
+        known = class_uid if type(class_uid) is int else None
+        look = (known, tuple([value is not None for value in looked.values()]))
+        found = self._by_look.get(look)
+        if found is None:
+            there = {name for name, value in looked.items() if value is not None}
+            found = tuple(
+                selecting
+                for selecting in self._selecting
+                if (of := selecting[0]) is None
+                or (
+                    (of.classes is None or known is None or known in of.classes)
+                    and (of.needs is None or not of.needs.isdisjoint(there))
+                )
+            )
+            if len(self._by_look) >= _LOOKS:
+                self._by_look.clear()  # whoever sends them chooses how many there are
+            self._by_look[look] = found
+        return found
 
     def look(self, raw: bytes) -> Looked:
         """What selections look at, of a good event."""
@@ -140,8 +167,8 @@ class Told:
     def meet(self, raw: bytes, event: Event, found: Sequence[Indicator], time: int) -> None:
         """Note one good event; `raw` is its JSON, `time` (ms) when it is taken to have been."""
         looked = self._asked.look(raw)
-        for matches, aspects in self._asked.by_selection:
-            if matches is not None and not matches(looked):
+        for selection, aspects in self._asked.worth_a_look(looked):
+            if selection is not None and not selection.matches(looked):
                 continue
             for kind, aspect, length in aspects:
                 label = ""

@@ -86,7 +86,8 @@ def read_correlation(
     elif type_ is None and "condition" in keys:
         known_keys = ("field", *_BOUNDS, *_BESIDE, *_NOT_TAKEN)
         reading.mapping(keys["condition"], "correlation.condition", known_keys)
-    named = {name for _, name in names or ()}
+    # An id may be written in capitals.
+    named = {form for _, name in names or () for form in (name, name.lower())}
     if kind is None or span is None or counted is None or known is None or not known:
         return None, named
     ordered = type_ == "temporal_ordered"

@@ -17,6 +17,7 @@ from pipeline.clock import Clock, ClockPolicy
 from pipeline.company import Company
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
+from pipeline.feedback import Figures, Repeats, SourceFigures
 from pipeline.indicator import indicators
 from pipeline.registry import Party
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
@@ -90,13 +91,21 @@ class _Heard:
     clock.
     """
 
-    __slots__ = ("company", "folds", "offset", "told")
+    __slots__ = ("company", "folds", "latest", "offset", "repeats", "taken", "told")
 
-    def __init__(self, folds: dict[str, Folds], company: Company | None, told: Told | None) -> None:
+    def __init__(
+        self,
+        folds: dict[str, Folds],
+        company: Company | None,
+        told: Told | None,
+        repeats: Repeats | None,
+    ) -> None:
         self.folds = folds
         self.company = company
         self.told = told
+        self.repeats = repeats
         self.offset = _ANY_OFFSET
+        self.taken = self.latest = 0
 
 
 class Intake:
@@ -106,18 +115,20 @@ class Intake:
     `clock` says what becomes of events whose time is off, if they are not taken at their word.
     With several parties in it (an offline run), the events of a batch fold by party. With
     `company` each sighting has a sample of its companions; `asked` is what rules ask of events
-    beyond who saw an indicator.
+    beyond who saw an indicator; `figures` are added to, for the sensors' operators.
     """
 
     __slots__ = (
         "_asked",
         "_clock",
         "_companies",
+        "_figures",
         "_folds",
         "_heard",
         "_known",
         "_lateness",
         "_lengths",
+        "_repeats",
         "_speaks_for",
         "_told",
         "offsets",
@@ -137,6 +148,7 @@ class Intake:
         *,
         company: bool = False,
         asked: Asked | None = None,
+        figures: SourceFigures | None = None,
     ) -> None:
         self.source = source
         self._speaks_for = speaks_for
@@ -154,6 +166,8 @@ class Intake:
         self._companies: dict[Party, Company] | None = {} if company else None
         self._asked = asked or None  # nothing is asked: as if there were none
         self._told: dict[Party, Told] = {}
+        self._figures = figures
+        self._repeats: dict[str, Repeats] = {}
 
     def read(self, message: bytes, now_ms: int) -> Sequence[tuple[int, Rejection]]:
         """Count and fold the events of one message; `now_ms` is the time at which it came in.
@@ -226,6 +240,13 @@ class Intake:
             elif time < self.watermark - lateness:
                 refused.append((n, self._too_late(self.watermark - time)))
                 continue
+            repeats = heard.repeats
+            if repeats is not None:
+                heard.taken += 1
+                if time > heard.latest:  # noqa: PLR1730 - a call an event
+                    heard.latest = time
+                if not time & repeats.mask:
+                    repeats.note(event.metadata.uid, time)
 
             found, lost = indicators(event)
             uncanonical += lost
@@ -267,7 +288,10 @@ class Intake:
         company = None if companies is None else companies.setdefault(party, Company())
         asked = self._asked
         told = None if asked is None else self._told.setdefault(party, Told(asked))
-        heard = self._heard[sensor] = _Heard(folds, company, told)
+        repeats = None
+        if self._figures is not None:
+            repeats = self._repeats.setdefault(sensor, Repeats())
+        heard = self._heard[sensor] = _Heard(folds, company, told, repeats)
         return heard
 
     def _quarantine(self, offset: int) -> Rejection:
@@ -324,6 +348,16 @@ class Intake:
                 )
         for sensor, heard in self._heard.items():
             self.offsets[sensor] = min(heard.offset, self.offsets.get(sensor, heard.offset))
+            if self._figures is not None and heard.repeats is not None:
+                self._figures.of(sensor).add(
+                    Figures(
+                        taken=heard.taken,
+                        twice=heard.repeats.taken(),
+                        last_event=heard.latest,
+                        heard_at=ingested_ms,
+                        clock_offset=heard.offset,
+                    )
+                )
         self._folds, self._heard, self._told = {}, {}, {}
         self._companies = None if self._companies is None else {}
         return packed

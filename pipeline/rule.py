@@ -50,6 +50,10 @@ class Selection(Struct, frozen=True, eq=False):
     attributes: tuple[str, ...]
     """The top-level attributes that `matches` looks at."""
     matches: Matches
+    classes: frozenset[int] | None = None
+    """It matches only events of these values of `class_uid`; None if that cannot be told."""
+    needs: frozenset[str] | None = None
+    """It matches only events that have one of these attributes; None if that cannot be told."""
 
     def __eq__(self, other: object) -> bool:
         """A function has no equal but itself: what it was compiled from tells."""

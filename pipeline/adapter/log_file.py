@@ -42,8 +42,9 @@ _LOGIN = Table(
         Row("service", "service.name", value.text),
         Row("outcome", "status_id", value.coded({"success": 1, "failure": 2}, 0)),
     ),
+    undated=True,
 )
-_SSH = Table("sshd, connection", 4007, 6, _ENDS)
+_SSH = Table("sshd, connection", 4007, 6, _ENDS, undated=True)
 _FIREWALL = Table(
     "firewall",
     4001,
@@ -54,8 +55,9 @@ _FIREWALL = Table(
         Row("rule", "firewall_rule.name", value.text),
         Row("action", "action_id", value.coded({"pass": 1, "allow": 1, "block": 2, "drop": 2}, 0)),
     ),
+    undated=True,
 )
-_OTHER = Table("other programs", 0, 0, (_TIME,))
+_OTHER = Table("other programs", 0, 0, (_TIME,), undated=True)
 _TABLES = (_LOGIN, _SSH, _FIREWALL, _OTHER)
 _SHAPE = Shape(_TABLES, ("program",), nested=False)
 
@@ -75,8 +77,13 @@ def _fields(message: syslog.Message) -> dict[str, Any] | Problem:
         if isinstance(fields, Problem):
             return fields
         if fields is not None:
-            return {"time": message.time, **fields}
-    return {"time": message.time, "program": "other"}
+            return _dated(message) | fields
+    return _dated(message) | {"program": "other"}
+
+
+def _dated(message: syslog.Message) -> dict[str, Any]:
+    """RFC 5424 lets a sender that has no clock write a dash."""
+    return {} if message.time == "-" else {"time": message.time}
 
 
 _journal = msgspec.json.Decoder(Mapping[str, Any]).decode
@@ -138,7 +145,8 @@ LOG_FILE = Format(
     shape=_SHAPE,
     reader=either(_journal_reader, text_reader(_SHAPE, _choose, _split, longest=8192)),
     notes=(
-        "RFC 5424, RFC 3164 and files without a priority. A time without a year is the latest "
+        "RFC 5424, RFC 3164 and files without a priority; a dash in place of RFC 5424's time gets "
+        "`--reference`, as in CEF. A time without a year is the latest "
         "that is not more than a day after `--reference`; one without a zone is in `--timezone`.",
         "Read: sshd, netfilter (iptables, nftables, ufw), pf (filterlog of pfSense and OPNsense, "
         "and what tcpdump prints of pflog), MikroTik's firewall and logins; and, by their own "

@@ -1,11 +1,13 @@
 """A file's lines to records: most often a line is one. No I/O here.
 
-JSON also comes printed over several lines, and as one array over a whole file: a bare `{` opens a
-record that the closing brace of the same indentation ends, and what only frames is passed over.
+JSON also comes printed over several lines, and as one array over a whole file. A bare `{` opens a
+record that the brace that belongs to it ends, or, where braces are missing, one of the same
+indentation; what only frames is passed over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -20,6 +22,7 @@ Record = tuple[int, bytes]
 
 _BLANK = b" \t\r\n"
 _FRAME = frozenset({b"", b"[", b"]", b",", b"],"})
+_BRACES = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]').findall
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -55,6 +58,7 @@ class JsonLines:
         self._size = 0
         self._first = 0
         self._closing = b""
+        self._depth = 0
 
     def feed(self, line: bytes, number: int) -> Sequence[Record | Broken]:
         if not self._lines and line[:2] == b'{"' and line[-2:] == b"}\n":
@@ -71,7 +75,7 @@ class JsonLines:
         if len(stripped) > self._longest and stripped[:1] != b"[":
             return (Broken(number, _too_large(stripped, self._longest)),)
         if stripped in {b"{", b"[{", b",{"}:
-            self._lines, self._first, self._size = [b"{"], number, len(line)
+            self._lines, self._first, self._size, self._depth = [b"{"], number, len(line), 1
             self._closing = line[: len(line) - len(line.lstrip(_BLANK))] + b"}"
             return ()
         return self._one_line(stripped, number)
@@ -93,8 +97,16 @@ class JsonLines:
         line = line.rstrip(_BLANK)
         self._lines.append(line)
         self._size += len(line)
-        if line in {self._closing, self._closing + b",", self._closing + b"]"}:
-            record = (self._first, b"\n".join([*self._lines[:-1], b"}"]))
+        self._depth += _deeper(line)
+        if self._depth <= 0 or line in {
+            self._closing,
+            self._closing + b",",
+            self._closing + b"]",
+        }:
+            last = line.strip(b", \t")
+            if last.endswith(b"]") and self._depth < 0:  # that of the array around it
+                last = last[:-1].strip(_BLANK)
+            record = (self._first, b"\n".join([*self._lines[:-1], last]))
             self._lines = []
             return (record,)
         if self._size > self._longest:
@@ -120,6 +132,12 @@ class JsonLines:
         if len(stripped) > self._longest:
             return (Broken(number, _too_large(stripped, self._longest)),)
         return ((number, stripped),)
+
+
+def _deeper(line: bytes) -> int:
+    """How many more braces and brackets a line opens than it closes, outside of texts."""
+    found = _BRACES(line)
+    return sum(one in (b"{", b"[") for one in found) - sum(one in (b"}", b"]") for one in found)
 
 
 def _too_large(raw: bytes, longest: int) -> Rejection:

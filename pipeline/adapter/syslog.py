@@ -38,6 +38,8 @@ _HEADER = re.compile(
     rf"{_PRIORITY}(?:\d{{1,9}}: )?({_ISO}|{_CTIME}|{_YEAR_FIRST}|{_BSD}):? (.*)",
     re.DOTALL | re.ASCII,
 ).fullmatch
+# The length that goes before a message in a stream (RFC 6587), where a file was made of one.
+_COUNTED = re.compile(r"^\d{1,6} (?=<\d{1,3}>)", re.ASCII).sub
 _TAG = re.compile(r"([\w./-]{1,64})(?:\[[^\]]{0,64}\])?: ?(.*)", re.DOTALL).fullmatch
 _ELEMENT = re.compile(
     r'\[[^\s=\]"]{1,64}(?: [^\s=\]"]{1,64}="(?:[^"\\\]]|\\.)*")*\]', re.DOTALL
@@ -46,6 +48,7 @@ _ELEMENT = re.compile(
 
 def parse(line: str) -> Message | None:
     """The header and the message; None if it begins with no time."""
+    line = _COUNTED("", line, 1)
     match = _5424(line)
     if match:
         time, host, program, rest = match[1] or match[2], match[3], match[4], match[7]

@@ -130,6 +130,11 @@ class _Tsv:
             self._empty = rest
 
 
+def _epoch(written: Any) -> bool:
+    """Seconds with a fraction, as Zeek alone writes them in a field `ts`."""
+    return bool(re.fullmatch(rb"\d{9,10}\.\d+", bytes(written or b"")))
+
+
 def _wrapped(inner: Any) -> bool:
     raw = bytes(inner)
     return raw[:1] == b"{" and b'"ts"' in raw and b'"uid"' in raw
@@ -159,6 +164,7 @@ ZEEK = Format(
     of_line=lambda line: line.startswith(("#separator ", "#fields\t")),
     of_keys=lambda keys: (
         (len(keys) == 1 and _wrapped(next(iter(keys.values()))))
+        or (next(iter(keys), "") in {"_path", "ts"} and _epoch(keys.get("ts")))
         or (
             "ts" in keys
             and ("_path" in keys or "id.orig_h" in keys or ("uid" in keys) or "fuid" in keys)

@@ -20,6 +20,7 @@ from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics, unpack
 from pipeline.shell.app import Outbox, consumer_of, log, serve
+from pipeline.shell.feedback import Feedback
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
@@ -61,6 +62,7 @@ class IntakeStage:
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
         self._intakes: dict[TP, Intake] = {}
+        self._feedback = Feedback(settings, set(registry.sensors))
         self._resent = 0
         """Events of this batch that were sent in again."""
         self._told: dict[TP, int] = {}
@@ -75,13 +77,18 @@ class IntakeStage:
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         consumer_of(self._app).before_commit = self.delivered
         now = time.monotonic()
+        self._feedback.begin(f"{tp.topic}/{tp.partition}" for tp in assigned)
         self._intakes = {tp: self._intake(tp) for tp in assigned}
         self._told = {tp: intake.watermark for tp, intake in self._intakes.items()}
         self._heard_at = dict.fromkeys(assigned, now)
+        log.info(
+            "%d partitions of %d events topics", len(assigned), len({tp.topic for tp in assigned})
+        )
         parties = [self._parties[topic] for topic in {tp.topic for tp in assigned}]
         ours = {sensor for party in parties for sensor in self._sensors.get(party, ())}
         self._offsets = {s: offset for s, offset in self._offsets.items() if s in ours}
         self._adrift &= ours
+        await self._feedback.restore()  # last: batches come in already
 
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
@@ -94,6 +101,7 @@ class IntakeStage:
             self._lateness,
             self._clock,
             asked=self._asked,
+            figures=self._feedback.of(source),
         )
 
     async def handle(self, tp: TP, batch: Batch) -> None:
@@ -102,6 +110,7 @@ class IntakeStage:
         intake = self._intakes[tp]
         for record, place, rejection, came_in, resent in self._read(intake, batch):
             at = (tp.topic, tp.partition, record.offset, place)
+            self._feedback.reject(intake.source, record, rejection)
             letter = dead_letter.dead_letter(rejection, *at, came_in, resent)
             await self._outbox.send(
                 self._dead_letters, letter.key.encode(), dead_letter.encode(letter)
@@ -120,6 +129,7 @@ class IntakeStage:
             self._came_in[tp] = batch[-1].timestamp
         self._told[tp] = intake.watermark
         consumer_of(self._app).done(tp, batch)
+        self._feedback.changed(intake.source)
         self._count(intake, sent)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
 
@@ -191,6 +201,7 @@ class IntakeStage:
 
     async def delivered(self) -> bool:
         """Everything that was sent before has arrived."""
+        await self._feedback.tell(self._outbox)
         await self._outbox.delivered()
         return True
 

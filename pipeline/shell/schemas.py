@@ -19,6 +19,7 @@ from pipeline.correlation import EVENTS_LIMIT, RULES_LIMIT, TYPES
 from pipeline.country import COUNTRIES
 from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
+from pipeline.feedback import SourceFigures
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import TEXT_LENGTH, TOPIC_LENGTH
 from pipeline.rule import ANY_EVENT, Level
@@ -317,6 +318,7 @@ def _documents() -> dict[str, dict[str, Any]]:
         ),
         "alert.json": _of(Alert, "Alert", "An OCSF 1.5.0 Detection Finding on topic alerts."),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
+        "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
         "registry.json": REGISTRY,
         "rule.json": RULE,
     }

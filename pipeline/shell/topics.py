@@ -35,6 +35,7 @@ class Kind(StrEnum):
     ALERTS = "alerts"
     CAMPAIGNS = "campaigns"
     DEAD_LETTERS = "dead-letters"
+    SENSORS = "sensors"
 
 
 class Wanted(Struct, frozen=True):
@@ -62,6 +63,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.ALERTS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
+                (Kind.SENSORS, 1, COMPACTED),
             )
         ),
     ]

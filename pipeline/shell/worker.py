@@ -125,10 +125,12 @@ class _Keeper:
         self.child.start()
 
     def renew(self) -> None:
-        """Have it end, and come again as the same member of its group, with the new registry."""
+        """Have it end, and come again with the new registry."""
         log.info("%s starts again: the registry has changed", self.stage)
         self._renew_until = time.monotonic() + GRACE_S
-        self.child.signal(signal.SIGHUP)
+        # Intake leaves its group: a broker gives a member that it knows its old partitions back,
+        # though it asks for other topics now. Correlate's topics are the same.
+        self.child.signal(signal.SIGTERM if self.stage == "intake" else signal.SIGHUP)
 
     def renewed(self) -> bool:
         """Whether it is being renewed; if it has ended, it is started."""

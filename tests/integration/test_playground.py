@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from pipeline.shell.play.messages import Messages
 from pipeline.shell.play.tasks import TASKS
 from pipeline.shell.settings import WrongUseError
 
+GUIDE = Path(__file__).parents[2] / "docs" / "trainers-guide.md"
+
 
 def play(progress: Path, typed: str, *arguments: str) -> tuple[int, str, str]:
     command = [sys.executable, "-m", "pipeline", "playground", "--progress", str(progress)]
@@ -24,7 +27,7 @@ def play(progress: Path, typed: str, *arguments: str) -> tuple[int, str, str]:
         input=typed,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         env=os.environ | {"LC_ALL": "C.UTF-8"},
     )
     return done.returncode, done.stdout, done.stderr
@@ -45,9 +48,12 @@ def test_every_task_can_be_done_as_it_is_shown(tmp_path: Path) -> None:
 
 def test_mistakes_are_told_and_who_leaves_keeps_what_was_done(tmp_path: Path) -> None:
     progress = tmp_path / "progress.json"
-    kept = [task.name for task in TASKS if task.name not in {"foreign", "liar"}]
+    kept = [task.name for task in TASKS if task.name not in {"first-event", "foreign", "liar"}]
     progress.write_text(json.dumps({"done": kept}))
-    typed = """
+    (guide,) = re.findall(
+        r"<<'TYPED'\n(.*?)^TYPED$", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    typed = f"""{guide}
         # foreign: what is wrong is answered, and nothing is done by it
         fly me to the moon
         send
@@ -65,14 +71,14 @@ def test_mistakes_are_told_and_who_leaves_keeps_what_was_done(tmp_path: Path) ->
     status, out, said = play(progress, typed)
     assert (status, said) == (1, ""), out
     english = Messages("en")
-    for key in ("say.send", "say.format", "task.foreign.done"):
+    for key in ("say.send", "say.format", "task.first-event.done", "task.foreign.done"):
         assert " ".join(english(key).split()) in " ".join(out.split())
     assert english("say.where", where="cz, ke, br") in out
     assert english("say.letter", number="7") in " ".join(out.split())
-    assert "1/9" not in out, "what is done is not asked again"
+    assert "2/9" not in out, "what is done is not asked again"
     assert english("task.liar.done")[:20] not in out
     assert english("bye", done=len(TASKS) - 1, of=len(TASKS)) in out
-    assert load(progress).done == [*kept, "foreign"]
+    assert load(progress).done == [*kept, "first-event", "foreign"]
 
 
 def test_wrong_use_is_told(tmp_path: Path) -> None:

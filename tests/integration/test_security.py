@@ -58,7 +58,10 @@ DENIED = "TOPIC_AUTHORIZATION_FAILED"
 # The second's id begins as the first's: a right by prefix would be a right to both.
 ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
 EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
-OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters")}
+OTHERS = {
+    PREFIX + n
+    for n in ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors")
+}
 ALL = {*EVENTS.values(), *OTHERS}
 
 
@@ -67,20 +70,23 @@ def named(*names: str) -> set[str]:
 
 
 ROLES = {  # what each may read, what each may write: all else is refused
-    "intake": ({*EVENTS.values()}, named("sightings", "dead-letters")),
+    "intake": (
+        {*EVENTS.values(), *named("sensors")},
+        named("sightings", "dead-letters", "sensors"),
+    ),
     "correlate": (
         named("sightings", "checkpoints"),
         named("checkpoints", "alerts", "dead-letters"),
     ),
     "worker": (
-        {*EVENTS.values(), *named("sightings", "checkpoints")},
-        named("sightings", "checkpoints", "alerts", "dead-letters"),
+        {*EVENTS.values(), *named("sightings", "checkpoints", "sensors")},
+        named("sightings", "checkpoints", "alerts", "dead-letters", "sensors"),
     ),
     "operator": (
-        named("alerts", "campaigns", "dead-letters"),
+        named("alerts", "campaigns", "dead-letters", "sensors"),
         {*EVENTS.values(), *named("dead-letters")},
     ),
-    "reader": (named("alerts", "campaigns"), set()),
+    "reader": (named("alerts", "campaigns", "sensors"), set()),
     "partner": (named("campaigns"), set()),
 }
 

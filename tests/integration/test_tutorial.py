@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 LISTING = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "--- listing"
-MOST_S = 150
+MOST_S = 240
 
 
 def listings() -> list[tuple[str, str]]:

@@ -60,7 +60,7 @@ def test_it_bears_its_lines_with_bytes_changed(format_: Format) -> None:
         if format_of(path) is not format_:
             continue
         lines = lines_of(path)
-        for _ in range(40):
+        for _ in range(min(40, max(8, 800 // len(lines)))):
             holds(format_, [_mutated(line, dice) for line in lines])
 
 
@@ -122,17 +122,17 @@ VALUES: tuple[Any, ...] = (None, True, 0, -1, 2**63, 2**70, 1.5, 1e300, "", "-",
     "path", [path for path in LOGS if format_of(path).json], ids=lambda path: path.stem
 )
 def test_it_bears_each_of_these_values_in_each_field(path: Path) -> None:
-    """Every field of the first line of each set of fields, one at a time: nothing is left to luck."""
-    seen, changed = set(), []
+    """Every field of the log, one at a time, in the first line that has it: no luck is needed."""
+    seen: set[tuple[Any, ...]] = set()
+    changed = []
     for line in lines_of(path):
         if line[:2] != b'{"' or line.rstrip()[-1:] != b"}":
             continue
         record = json.loads(line)
-        places = list(_places(record))
-        if (shape := repr([keys for keys, _ in places])) in seen:
-            continue
-        seen.add(shape)
-        for keys, at in places:
+        for keys, at in list(_places(record)):
+            if keys in seen:
+                continue
+            seen.add(keys)
             kept = at[keys[-1]]
             for value in VALUES:
                 at[keys[-1]] = value

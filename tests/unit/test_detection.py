@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.aspects import Asked
 from pipeline.problem import Problem
-from pipeline.rule import Selection
+from pipeline.rule import Level, Rule, Selection
 from pipeline.rule_file import read_rules
 
 CORRELATION = """\
@@ -36,8 +37,13 @@ def selects(detection: str, event: dict[str, Any]) -> bool:
     selection, problems = read(detection)
     assert problems == []
     assert selection is not None
-    assert set(selection.attributes) >= set()
-    return selection.matches({name: event.get(name) for name in selection.attributes})
+    looked = {name: event.get(name) for name in selection.attributes}
+    matches = selection.matches(looked)
+    # What is ruled out without a look must be what would not have matched.
+    asked = Asked([Rule("r", "r", Level.LOW, "ip", 60, "country", 2, selections=(selection,))])
+    assert asked.look(json.dumps(event).encode()) == looked
+    assert asked.worth_a_look(looked) or not matches
+    return matches
 
 
 EVENT = {
@@ -58,6 +64,11 @@ EVENT = {
         ("class_uid: '4001'", True),
         ("class_uid: 4002", False),
         ("class_uid: [1, 4001]", True),
+        ("class_uid: [1, '4001']", True),
+        ("class_uid: [1, 2]", False),
+        ("status: [success, FAILURE]", True),
+        ("vulnerabilities.cve.uid: [x, cve-2020-1]", True),
+        ("nothing.x: [1, 2]", False),
         ("ratio: 0.5", True),
         ("is_alert: true", True),
         ("is_alert: false", False),

@@ -34,6 +34,7 @@ DOCUMENTS = [
     ROOT / "docs/supply-chain.md",
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
+    ROOT / "docs/rules.md",
     THREATS,
     *FIGURES,
     *DECISIONS,

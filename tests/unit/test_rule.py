@@ -272,3 +272,99 @@ def test_the_default_rules_cover_every_indicator_type_under_unique_ids() -> None
         if (rule.field, rule.gte, rule.selections) == ("country", 3, (None,))
     ]
     assert sorted(across) == sorted(INDICATOR_TYPES)
+
+
+def test_the_guide_s_rules_are_good() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
+    listings = guide.split("```yaml\n")[1:]
+    assert listings
+    for listing in listings:
+        rules, problems = read_rules(listing.partition("```")[0], "r.yml")
+        assert rules
+        assert problems == []
+
+
+FAILED = """\
+title: Failed login
+name: failed
+detection:
+  x: {status_id: 2}
+  condition: x
+---
+title: Scan
+id: 6D0B6E0E-6f0c-4f0c-8f0a-0f3d3c1f2a10
+detection:
+  x: {class_uid: 4001}
+  condition: x
+---
+"""
+SCAN = "6d0b6e0e-6f0c-4f0c-8f0a-0f3d3c1f2a10"
+
+
+def asking(type_: str, rules: str, condition: str = "") -> str:
+    return (
+        f"{FAILED}title: t\nid: {CONTRACT_ID}\ncorrelation:\n  type: {type_}\n  rules: [{rules}]\n"
+        f"  group-by: [ip]\n  timespan: 1h\n{condition}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "rules", "condition", "field", "gte", "beside", "ordered"),
+    [
+        ("temporal", f"failed, {SCAN}", "", "rule", 2, (0, 0), False),
+        ("temporal", f"failed, {SCAN}", "  condition: {gte: 1}\n", "rule", 1, (0, 0), False),
+        ("temporal_ordered", f"{SCAN.upper()}, failed", "", "rule", 2, (0, 0), True),
+        ("temporal_ordered", f"failed, {SCAN}, any_event", "  countries_gte: 3\n", "rule", 3, (0, 3), True),
+        ("event_count", f"failed, {SCAN}", "  condition: {gt: 9, organisations_gte: 2}\n", "event", 10, (2, 0), False),
+        ("value_count", f"failed, {SCAN}", "  condition: {field: origin_as, gte: 9}\n", "origin_as", 9, (0, 0), False),
+    ],
+)  # fmt: skip
+def test_rules_over_base_rules(
+    type_: str,
+    rules: str,
+    condition: str,
+    field: str,
+    gte: int,
+    beside: tuple[int, int],
+    ordered: bool,
+) -> None:
+    rule = read(asking(type_, rules, condition))
+    assert (rule.field, rule.gte, rule.ordered) == (field, gte, ordered)
+    assert (rule.organisations_gte, rule.countries_gte) == beside
+    titles = {"failed": "Failed login", SCAN: "Scan"}
+    named = [titles.get(name.strip().lower()) for name in rules.split(",")]
+    assert [of and of.name for of in rule.selections] == named
+
+
+@pytest.mark.parametrize(
+    ("type_", "rules", "condition", "line", "message"),
+    [
+        ("temporal", f"failed, {SCAN}", "  condition: {gte: 3}\n", 20, "correlation.rules names only 2"),
+        ("temporal", f"failed, {SCAN}", "  condition: {eq: 2}\n", 20, "correlation.condition.eq is not supported: gte, or gt"),
+        ("temporal_ordered", f"failed, {SCAN}", "  condition: {gte: 1}\n", 20, "a temporal_ordered rule asks for all its rules: leave this out"),
+        ("event_count", f"failed, {SCAN}", "  condition: {gt: 1000}\n", 20, "an event_count may ask for at most 1000 events"),
+        ("event_count", f"failed, {SCAN}", "", 16, "correlation.condition is missing"),
+        ("event_count", f"failed, {SCAN}, any_event", "  condition: {gte: 2}\n", 17, "correlation.rules: any_event is every event: leave the others out"),
+        ("event_count", f"failed, {SCAN}", "  condition: {gte: 2, countries_gte: 250}\n", 20, "there are only 249 countries"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_rules_over_base_rules(
+    type_: str, rules: str, condition: str, line: int, message: str
+) -> None:
+    assert wrong(asking(type_, rules, condition)) == [(line, message)]
+
+
+def test_one_rule_is_neither_temporal_nor_twice() -> None:
+    assert (17, "correlation.rules must name at least two rules") in wrong(
+        asking("temporal", "failed")
+    )
+    assert (17, "correlation.rules names the same twice") in wrong(
+        asking("temporal", "failed, failed")
+    )
+
+
+def test_a_bad_base_rule_is_told_once() -> None:
+    text = asking("temporal", f"failed, {SCAN}").replace("x: {status_id: 2}", "x: {status|re: '('}")
+    ((line, message),) = wrong(text)
+    assert line == 4
+    assert "unterminated" in message

@@ -96,6 +96,21 @@ def list_sensors(config: Config = None) -> None:
     _table(("SENSOR", "ORGANISATION", "COUNTRY", "TOPIC", "STATE"), rows)
 
 
+@sensor_cli.command("status")
+def sensor_status(
+    sensor: Annotated[str, typer.Argument(metavar="[SENSOR]", help="Only this one.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    config: Config = None,
+) -> None:
+    """Say what came of what each sensor sent."""
+    from pipeline.shell.access.status import statuses, told
+
+    settings = load(config)
+    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
+    for line in told(statuses(settings, registry, sensor), as_json=as_json):
+        print(line)
+
+
 @sensor_cli.command("revoke")
 def revoke_sensor(
     sensor: Annotated[str, typer.Argument(metavar="SENSOR", help="The sensor's id.")],

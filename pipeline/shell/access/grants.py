@@ -98,6 +98,8 @@ def _intake(_: Principal, settings: Settings) -> set[Grant]:
         Grant("group", settings.topic("sightline-intake"), "READ"),
         Grant("topic", settings.topic("sightings"), "WRITE"),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
+        Grant("topic", settings.topic("sensors"), "READ"),
+        Grant("topic", settings.topic("sensors"), "WRITE"),
     }
 
 
@@ -119,14 +121,14 @@ def _worker(principal: Principal, settings: Settings) -> set[Grant]:
 def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     """Reads what was rejected, and may send it in again: so it can speak for every organisation."""
     return {
-        *_readings(principal, settings, "alerts", "campaigns", "dead-letters"),
+        *_readings(principal, settings, "alerts", "campaigns", "dead-letters", "sensors"),
         Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),  # the mark that it was sent in
     }
 
 
 def _reader(principal: Principal, settings: Settings) -> set[Grant]:
-    return _readings(principal, settings, "alerts", "campaigns")
+    return _readings(principal, settings, "alerts", "campaigns", "sensors")
 
 
 def _partner(principal: Principal, settings: Settings) -> set[Grant]:
@@ -145,7 +147,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
 
 def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
-    names = ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters")
+    names = ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors")
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
     events = settings.topic("events.")

@@ -7,6 +7,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from textwrap import fill
 from typing import TypeVar
@@ -77,6 +78,8 @@ def run(
 ) -> int:
     """0 if all the tasks are done at the end, 1 if not. `lines` are what the learner types."""
     progress = load(at)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old terminal may not know a letter
     print(fill(say("welcome"), WIDTH), end="\n\n", flush=True)
     sensors = files.carried("playground", "sensors.toml")
     settings = Settings(
