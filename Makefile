@@ -6,7 +6,7 @@ LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt fuzz schemas lock bench peers performance pages \
+.PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages \
   soak overload audit clean
 
 help: ## What there is to make
@@ -47,6 +47,12 @@ fuzz: setup ## Messages that no sensor would send, for a minute; SECONDS=600 SEE
 
 schemas: setup ## Write schemas/ anew from the types
 	$(BIN)/python -m pipeline.shell.schemas
+
+worlds: setup ## How well campaigns are told in twenty labelled worlds, and in the worst
+	$(BIN)/python -m tests.bench.worlds
+
+marx-page: setup ## Write docs/marx.md anew: the campaigns in half a year of real attacks
+	$(BIN)/python -m pipeline.shell.marx_page
 
 lock: setup ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \

@@ -88,7 +88,8 @@ class Unmapped(Struct, frozen=True):
     """What OCSF has no place for. `origin` is of an `ip`; else null.
 
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
-    `p_value`: how likely its spread is by chance (see `pipeline.surprise`).
+    `p_value`: how likely its spread is by chance (see `pipeline.surprise`). `endemic`: it is
+    everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
     """
 
     countries: tuple[str, ...]
@@ -97,6 +98,7 @@ class Unmapped(Struct, frozen=True):
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     known_benign: tuple[str, ...] = ()
     p_value: float | None = None
+    endemic: bool = False
 
 
 class Alert(Struct, frozen=True):
@@ -134,7 +136,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         category_uid=CATEGORY_FINDINGS,
         class_uid=CLASS_DETECTION_FINDING,
         type_uid=CLASS_DETECTION_FINDING * 100 + activity,
-        severity_id=_severity(episode, lowest=bool(listed) and benign.lowers),
+        severity_id=_severity(episode, lowest=episode.endemic or (bool(listed) and benign.lowers)),
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
@@ -150,13 +152,19 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
             AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
         ),
         unmapped=Unmapped(
-            episode.countries, episode.organisations, origin, merged_into, listed, episode.p_value
+            episode.countries,
+            episode.organisations,
+            origin,
+            merged_into,
+            listed,
+            episode.p_value,
+            episode.endemic,
         ),
     )
 
 
 def _severity(episode: Episode, *, lowest: bool) -> int:
-    """The rule's level is the ceiling; what is likely by chance or known to be benign is lower."""
+    """The rule's level is the ceiling; what is likely by chance, benign or endemic is lower."""
     least = SEVERITY[Level.INFORMATIONAL]
     return least if lowest else max(SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
 

@@ -34,10 +34,12 @@ def lowest(companions: Iterable[Indicator]) -> Companions:
 class Company:
     """What one party's sightings came with since they were last packed."""
 
-    __slots__ = ("_met",)
+    __slots__ = ("_kinds", "_met")
 
     def __init__(self) -> None:
         self._met: dict[tuple[str, int, str], set[Indicator]] = {}
+        self._kinds: set[str] = set()
+        """The types of which any came in company."""
 
     def meet(self, found: Sequence[Indicator], time: int, folds: Mapping[str, Any]) -> None:
         """Note one event's indicators. `folds` has by type the `length` of a fold."""
@@ -51,6 +53,7 @@ class Company:
             met = self._met.get(key)
             if met is None:
                 met = self._met[key] = set()
+                self._kinds.add(kind)
             met.update(found)
             met.discard((kind, value))
             if len(met) > _ROOM:
@@ -62,6 +65,8 @@ class Company:
         """The groups that were made of the folds of one type, one for each partition, with the
         sample of each sighting.
         """
+        if groups[0].type not in self._kinds:
+            return groups  # many events name one indicator, and cost nothing here
         columns: list[list[Companions]] = [[] for _ in groups]
         for at, fold in slices.items():
             for value in fold:

@@ -37,6 +37,8 @@ class Episode(Struct, frozen=True):
     merged_into: str | None = None
     p_value: float | None = None
     """How likely its spread is by chance (`pipeline.surprise`); None where it is not worked out."""
+    endemic: bool = False
+    """Is it everywhere always (`pipeline.endemic`)?"""
 
 
 class Says(NamedTuple):
@@ -47,6 +49,7 @@ class Says(NamedTuple):
     countries: tuple[str, ...]
     organisations: tuple[str, ...]
     p_value: float | None = None
+    endemic: bool = False
 
 
 class LiveEpisode:

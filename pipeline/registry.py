@@ -20,7 +20,7 @@ OUTSIDE: Final = -1  # of any organisation, of any sensor: a place of a file
 
 _ID: Final = re.compile(r"[a-z0-9-]+")
 _TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]+")
-_ORGANISATION_KEYS: Final = ("id", "country", "name", "sector", "contact", "sensor")
+_ORGANISATION_KEYS: Final = ("id", "country", "name", "sector", "contact", "trust", "sensor")
 _SENSOR_KEYS: Final = ("id", "country")
 _TOML_LINE: Final = re.compile(r" \((?:at line (\d+), column \d+|at end of document)\)$")
 
@@ -48,6 +48,8 @@ class Organisation(msgspec.Struct, frozen=True):
     sector: str | None
     contact: str | None
     sensors: tuple[Sensor, ...]
+    trust: float | None = None
+    """How far what it says is believed where campaigns are judged, 0 … 1, if anybody said."""
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -65,6 +67,11 @@ class Registry(msgspec.Struct, frozen=True, dict=True):
     def sensors(self) -> dict[str, Party]:
         """Every sensor's party, by the sensor's id. Read it only: it is shared."""
         return {s.id: s.party for organisation in self.organisations for s in organisation.sensors}
+
+    @cached_property
+    def trust(self) -> dict[str, float]:
+        """By organisation, its trust, where it is stated."""
+        return {of.id: of.trust for of in self.organisations if of.trust is not None}
 
     @cached_property
     def parties(self) -> tuple[Party, ...]:
@@ -226,6 +233,7 @@ class _Reading:
                 self.sensor((index, number), sensor, Party(id_, country or ""))
                 for number, sensor in enumerate(sensors)
             ),
+            trust=self.share(at, table, "trust"),
         )
         if id_ and _ID.fullmatch(id_):
             for topic in (topic_name(party, self.prefix) for party in organisation.parties):
@@ -277,6 +285,16 @@ class _Reading:
             self.wrong((*at, "country"), f"country {problem}")
             return None
         return code
+
+    def share(self, at: tuple[int, int], table: dict[str, Any], key: str) -> float | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value <= 1:
+            self.wrong((*at, key), f"{key} must be a number from 0 to 1")
+            return None
+        return float(value)
 
     def string(self, at: tuple[int, int], table: dict[str, Any], key: str) -> str | None:
         value = table.get(key)

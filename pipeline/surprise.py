@@ -118,10 +118,11 @@ def mixed_tail(shares: Sequence[float], k: int, shape: float, ratio: float) -> f
 class Chance:
     """P-values under one rule."""
 
-    __slots__ = ("_groups", "_prior", "base")
+    __slots__ = ("_prior", "base", "groups")
 
     def __init__(self, rule: Rule, of: Background) -> None:
-        self._groups = of.countries if rule.spread == "country" else of.organisations
+        self.groups = of.countries if rule.spread == "country" else of.organisations
+        """How many there are."""
         self._prior = _PRIOR[rule.indicator_type in SHARED]
         self.base = base_slices(rule.timespan_ms)
         """Slices before an episode in which sightings are counted."""
@@ -131,7 +132,7 @@ class Chance:
 
         To three digits: it is not known better, and is written as it is compared.
         """
-        groups = max(self._groups, spread, 1)  # the registry may have shrunk since
+        groups = max(self.groups, spread, 1)  # the registry may have shrunk since
         return _of_equal_shares(groups, spread, _coarse(before) + self._prior, self.base)
 
 

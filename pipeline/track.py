@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid5
 
+from pipeline.endemic import endemic
 from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
 from pipeline.memory import Memory
 from pipeline.party import Parties
@@ -191,6 +192,7 @@ class Track(Memory):
             tuple(sorted({party.country for party in parties})),
             tuple(sorted({party.organisation for party in parties})),
             self._p_value(window, live),
+            self._endemic(window, live),
         )
 
     def _p_value(self, window: Window, live: LiveEpisode) -> float | None:
@@ -214,6 +216,21 @@ class Track(Memory):
         assert covered is not None  # its first window holds
         group = self._groups(live.rule)
         return len({group[party] for party in covered[2]})
+
+    def _endemic(self, window: Window, live: LiveEpisode) -> bool:
+        chance = self._chances.get(live.rule.id)
+        if chance is None or live.last - live.first < chance.base:
+            return False
+        end = live.last - SLICES
+        base = window.cover(end - chance.base + 1, end)
+        group = self._groups(live.rule)
+        return base is not None and endemic(
+            chance.groups,
+            chance.base,
+            window.count(end - chance.base + 1, end),
+            len({group[party] for party in base[2]}),
+            window.count(end + 1, live.last),
+        )
 
     def _groups(self, rule: Rule) -> dict[int, int]:
         parties = self.parties
@@ -333,9 +350,19 @@ class Track(Memory):
 def _revision(
     identity: str, rule: Rule, value: str, change: Change, says: Says, into: str | None = None
 ) -> Episode:
-    first, last, countries, organisations, p_value = says
+    first, last, countries, organisations, p_value, standing = says
     return Episode(
-        identity, rule, value, change, first, last, countries, organisations, into, p_value
+        identity,
+        rule,
+        value,
+        change,
+        first,
+        last,
+        countries,
+        organisations,
+        into,
+        p_value,
+        standing,
     )
 
 

@@ -222,6 +222,30 @@ def outbreaks(
     return found
 
 
+def standing(
+    sightings: Iterable[Sighting], rule: OracleRule, base: int, groups: int
+) -> dict[Episode, bool]:
+    """Of each episode: whether it is endemic at its last window, of so many `groups` that are."""
+    by_indicator: dict[str, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        if sighting.type == rule.indicator_type:
+            by_indicator[sighting.value].append(sighting)
+    found: dict[Episode, bool] = {}
+    for of_indicator in by_indicator.values():
+        for first, last in _runs_of_one_indicator(of_indicator, rule):
+            seen = {(x.organisation, x.country, _slice(x, rule)): x for x in of_indicator}
+            before = [x for key, x in seen.items() if last - 59 - base <= key[2] <= last - 60]
+            now = [key for key in seen if last - 59 <= key[2] <= last]
+            spread = len({getattr(x, rule.spread) for x in before})
+            covered = [x for x in of_indicator if first - 59 <= _slice(x, rule) <= last]
+            found[_episode(covered)] = (
+                last - first >= base
+                and spread >= groups / 2
+                and len(now) / 60 <= 4 * len(before) / base
+            )
+    return found
+
+
 def episodes_by_definition(sightings: Iterable[Sighting], rule: OracleRule) -> set[Episode]:
     """Find the same by trying every slice of small inputs: nothing indexed, nothing left out."""
     everything = counting(sightings, rule)

@@ -1,29 +1,40 @@
 """Groups and alerts to campaigns, as the world reads them. No I/O here.
 
-A campaign is named after its oldest alert. So it keeps its id whatever joins it; when two are
-joined the older one's id stays; a replay in any order comes to the same ids.
+A campaign is named after the indicator of its oldest alert, so that its id is a function of what
+was seen: a replay in any order comes to the same ids, whatever was told on the way. When two are
+joined the older one's id stays.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from math import exp, fsum, log
 from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.alert import SEVERITY
+from pipeline.campaign.confidence import Trust, Witness, confidence
 from pipeline.campaign.evidence import Evidence
-from pipeline.campaign.group import Grouping, Reason, groups
-from pipeline.episode import Episode
+from pipeline.campaign.group import Grouping, Reason
+from pipeline.campaign.label import About, Label, Labels, Verdict
+from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
 
 _NAMESPACE = UUID("2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4")
 _TLP = "AMBER"  # until routing says otherwise: not beyond those who take part
 _ORDER = {kind: number for number, kind in enumerate(INDICATOR_TYPES)}
+_INFORMATIONAL = 1
+
+GROWING_MS = 6 * 3_600_000
+"""A campaign in which something new came so lately is growing."""
+DORMANT_MS = 24 * 3_600_000
+"""One of which nothing was seen for so long is dormant,"""
+CLOSED_MS = 72 * 3_600_000
+"""and for so long, closed."""
 
 
 class Status(StrEnum):
@@ -52,12 +63,24 @@ class Why(Struct, frozen=True):
     p: float
 
 
+class Word(Struct, frozen=True):
+    """What an analyst says of a campaign, and how sure of it, in percent."""
+
+    verdict: Verdict
+    by: str
+    basis: str
+    confidence: int
+    at: int
+
+
 class Campaign(Struct, frozen=True):
     """One revision of a campaign. Times in ms.
 
     `first_told` is the event time of the sighting with which the first two of it could be joined,
-    judged by all that is known now. `p_value` is null: no surprise is reckoned yet. `confidence`
-    counts organisations: 100 * (1 - 0.5 ** n).
+    judged by all that is known now; `grown_at` is when its latest member, country or organisation
+    came. `p_value` is that of its alerts taken together, null where none has one. `confidence` is
+    a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
+    `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     """
 
     id: str
@@ -74,50 +97,129 @@ class Campaign(Struct, frozen=True):
     reasons: tuple[Why, ...]
     tlp: str
     first_told: int
+    grown_at: int
+    confidence_word: str
+    admiralty: str
+    corroboration: tuple[Witness, ...]
+    merged_into: str | msgspec.UnsetType = msgspec.UNSET
+    split_from: str | msgspec.UnsetType = msgspec.UNSET
+    withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
+    label: Word | msgspec.UnsetType = msgspec.UNSET
+
+
+def identity(one: Indicator) -> str:
+    """The id of a campaign whose oldest alert is of this indicator."""
+    return str(uuid5(_NAMESPACE, "\0".join(one)))
 
 
 def campaigns(
-    evidence: Evidence, alerts: Iterable[Episode], left_out: Collection[Indicator] = ()
+    evidence: Evidence,
+    found: Iterable[Grouping],
+    matches: Iterable[Match],
+    trust: Trust,
+    labels: Labels,
 ) -> list[Campaign]:
-    """The campaigns that the evidence and the alerts come to, the oldest first.
+    """The campaigns that groups and alerts come to, the oldest first.
 
-    `alerts`: each once. A group that no alert belongs to is no campaign. Indicators of `left_out`,
-    known to be benign, join nothing.
+    A group that no alert belongs to is no campaign.
     """
-    of: dict[Indicator, list[Episode]] = defaultdict(list)
-    for episode in alerts:
-        of[episode.rule.indicator_type, episode.value].append(episode)
+    of: dict[Indicator, list[Match]] = defaultdict(list)
+    for match in matches:
+        of[match.indicator].append(match)
     made = [
-        _campaign(evidence, group, episodes)
-        for group in groups(evidence, left_out)
-        if (episodes := [episode for member in group.members for episode in of.get(member, ())])
+        _campaign(evidence, group, alerts, trust, labels)
+        for group in found
+        if (alerts := [alert for member in group.members for alert in of.get(member, ())])
     ]
-    return sorted(made, key=lambda campaign: (campaign.first_seen, campaign.id))
+    return sorted(made, key=oldest_first)
 
 
-def _campaign(evidence: Evidence, group: Grouping, episodes: list[Episode]) -> Campaign:
+def oldest_first(campaign: Campaign) -> tuple[int, str]:
+    return campaign.first_seen, campaign.id
+
+
+def _campaign(
+    evidence: Evidence, group: Grouping, matches: list[Match], trust: Trust, labels: Labels
+) -> Campaign:
     members = sorted(group.members, key=lambda one: (_ORDER[one[0]], one[1]))
-    ordered = sorted(episodes, key=lambda episode: (episode.first_seen, episode.id))
-    facts = [fact for one in members for fact in evidence.facts[one].values()]
-    organisations = sorted({name for one in members for name in evidence.organisations(one)})
-    return Campaign(
-        id=str(uuid5(_NAMESPACE, ordered[0].id)),
-        status=Status.CLOSED,
-        first_seen=min(fact.first for fact in facts),
-        last_seen=max(fact.last for fact in facts),
-        indicators=tuple(Member(*one) for one in members),
-        countries=tuple(sorted({name for one in members for name in evidence.countries(one)})),
-        organisations=tuple(organisations),
-        alerts=tuple(episode.id for episode in ordered),
-        severity=max(SEVERITY[episode.rule.level] for episode in episodes),
-        confidence=round(100 * (1 - 0.5 ** len(organisations))),
-        p_value=None,
-        reasons=tuple(
-            Why(*one, _sentence(one, group.members[one]), group.members[one].p) for one in members
+    ordered = sorted(matches, key=lambda match: (match.first_seen, match.indicator, match.id))
+    name = identity(ordered[0].indicator)
+    label = labels.of(name)
+    seen: dict[str, int] = {}
+    since: dict[str, int] = {}
+    first, last, grown = min(match.first_seen for match in ordered), 0, 0
+    for one in members:
+        came = min(fact.first for fact in evidence.facts[one].values())
+        first, grown = min(first, came), max(grown, came)
+        for (party, _), fact in evidence.facts[one].items():
+            last = max(last, fact.last)
+            of = evidence.parties.all[party]
+            seen[of.organisation] = max(seen.get(of.organisation, 0), fact.last)
+            for who in (f"country {of.country}", of.organisation):
+                since[who] = min(since.get(who, fact.first), fact.first)
+    grown = max(grown, *since.values())
+    confirmed = label.confidence if label and label.verdict is Verdict.CONFIRMED else None
+    sure = confidence(trust, seen, confirmed)
+    return labelled(
+        Campaign(
+            id=name,
+            status=status(grown, last, evidence.latest),
+            first_seen=first,
+            last_seen=last,
+            indicators=tuple(Member(*one) for one in members),
+            countries=tuple(sorted({name for one in members for name in evidence.countries(one)})),
+            organisations=tuple(sorted(seen)),
+            alerts=tuple(match.id for match in ordered),
+            severity=max(match.severity for match in ordered),
+            confidence=sure.number,
+            p_value=together([m.p_value for m in ordered if m.p_value is not None]),
+            reasons=tuple(
+                Why(*one, _sentence(one, group.members[one]), group.members[one].p)
+                for one in members
+            ),
+            tlp=_TLP,
+            first_told=min(reason.known_at for reason in group.members.values()),
+            grown_at=grown,
+            confidence_word=sure.word,
+            admiralty=sure.grade,
+            corroboration=sure.witnesses,
         ),
-        tlp=_TLP,
-        first_told=min(reason.known_at for reason in group.members.values()),
+        label,
     )
+
+
+def status(grown_at: int, last_seen: int, latest: int) -> Status:
+    """Where a campaign is in its life when time has come to `latest`, ms."""
+    if latest - last_seen > CLOSED_MS:
+        return Status.CLOSED
+    if latest - last_seen > DORMANT_MS:
+        return Status.DORMANT
+    return Status.GROWING if latest - grown_at <= GROWING_MS else Status.OPEN
+
+
+def labelled(campaign: Campaign, label: Label | None) -> Campaign:
+    """With an analyst's word. One that is no campaign, or a benign one, wakes nobody."""
+    if label is None or label.about is not About.CAMPAIGN:
+        return campaign
+    word = Word(label.verdict, label.by, label.basis, label.confidence, label.at)
+    replace = msgspec.structs.replace
+    if label.verdict is Verdict.CONFIRMED:
+        return replace(campaign, label=word)
+    return replace(campaign, label=word, status=Status.CLOSED, severity=_INFORMATIONAL)
+
+
+def together(p_values: Sequence[float]) -> float | None:
+    """One p-value of several that depend on each other in any way: e times their geometric mean.
+
+    Source: V. Vovk, R. Wang, "Combining p-values via averaging", Biometrika 107 (2020). To three
+    digits, as each of them is.
+    """
+    if not p_values:
+        return None
+    if min(p_values) <= 0.0:
+        return 0.0
+    mean = fsum(log(p) for p in sorted(p_values)) / len(p_values)
+    return min(1.0, float(f"{exp(1.0 + mean):.3g}"))
 
 
 def _sentence(one: Indicator, reason: Reason) -> str:
@@ -132,7 +234,14 @@ def _sentence(one: Indicator, reason: Reason) -> str:
         said.append(f"{reason.acquaintances.hits} acquaintances in common")
     if reason.part:
         said.append("the one is the other's host")
+    if reason.kin is not None:
+        said.append("of one network")
     return f"with {whom}: {', '.join(said)}"
 
 
 encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Campaign).decode
+
+
+def by_id(campaigns: Iterable[Campaign]) -> Mapping[str, Campaign]:
+    return {campaign.id: campaign for campaign in campaigns}

@@ -66,7 +66,7 @@ class CompanyKept:
         self._populations: dict[tuple[str, str, str], int] = {}
         loyal: Counter[tuple[str, Indicator]] = Counter()
         met: dict[Indicator, Counter[str]] = defaultdict(Counter)
-        for indicator, facts in evidence.facts.items():
+        for indicator, facts in evidence.telling():
             kind = indicator[0]
             self._sightings[kind] += len(facts)
             mine: Counter[Indicator] = Counter()

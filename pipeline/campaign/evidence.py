@@ -2,13 +2,15 @@
 
 The state is a join-semilattice, as `pipeline.window` is: for each indicator, party and slice the
 first and last time and a sample of companions; joining takes the least, the most, and the lowest
-hashes. Order, duplicates and batches change nothing. An indicator that is met in too many places to
-tell anything is everywhere: that is the top of its lattice, and what was known of it is let go.
+hashes. Order, duplicates and batches change nothing. Of an indicator that is met in too many places
+to tell anything only the newest are kept, for they alone say how long that stays so; the newest of
+a union are among the newest of its parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -37,18 +39,22 @@ class Fact(Struct, frozen=True, array_like=True, gc=False):
 class Evidence:
     """By indicator, by place, the facts."""
 
-    __slots__ = ("_lengths", "everywhere", "facts", "parties")
+    __slots__ = ("_lengths", "count", "facts", "latest", "parties")
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
         """`lengths`: by indicator type, the timespan whose sixtieth is a slice, ms."""
         self._lengths = lengths
         self.parties = Parties()
         self.facts: dict[Indicator, dict[Place, Fact]] = {}
-        self.everywhere: set[Indicator] = set()
+        self.count = 0
+        """Facts that are kept."""
+        self.latest = -1
+        """The latest sighting, ms."""
 
-    def observe(self, sightings: Sightings) -> None:
-        """Join one record's sightings."""
+    def observe(self, sightings: Sightings) -> int:
+        """Join one record's sightings; how many there were."""
         party = self.parties.number(Party(sightings.organisation, sightings.country))
+        count = 0
         for group in sightings.groups:
             length = self._lengths.get(group.type)
             if length is None:
@@ -63,10 +69,11 @@ class Evidence:
             ):
                 place = (party, first * SLICES // length)
                 self._join((group.type, value), place, Fact(first, last, companions))
+            count += len(group.values)
+            self.latest = max(self.latest, *group.last_seen)
+        return count
 
     def _join(self, indicator: Indicator, place: Place, fact: Fact) -> None:
-        if indicator in self.everywhere:
-            return
         facts = self.facts.setdefault(indicator, {})
         known = facts.get(place)
         if known is not None:
@@ -75,13 +82,24 @@ class Evidence:
                 max(fact.last, known.last),
                 lowest((*fact.companions, *known.companions)),
             )
+        else:
+            self.count += 1
         facts[place] = fact
-        if len(facts) > EVERYWHERE:
-            del self.facts[indicator]
-            self.everywhere.add(indicator)
+        if len(facts) > 2 * EVERYWHERE:
+            newest = sorted(facts, key=itemgetter(1, 0))[-EVERYWHERE - 1 :]
+            self.count += len(newest) - len(facts)
+            self.facts[indicator] = {place: facts[place] for place in newest}
+
+    def telling(self) -> Iterable[tuple[Indicator, Mapping[Place, Fact]]]:
+        """Each indicator with its facts, but for those that are met everywhere."""
+        return (
+            (indicator, facts)
+            for indicator, facts in self.facts.items()
+            if len(facts) <= EVERYWHERE
+        )
 
     def forget(self, before_ms: int) -> int:
-        """Drop the facts that ended before a time; how many. What is everywhere stays so."""
+        """Drop the facts that ended before a time; how many."""
         gone = 0
         for indicator in list(self.facts):
             facts = self.facts[indicator]
@@ -92,6 +110,7 @@ class Evidence:
             else:
                 for place in old:
                     del facts[place]
+        self.count -= gone
         return gone
 
     def countries(self, indicator: Indicator) -> frozenset[str]:

@@ -3,8 +3,8 @@
 All of it is a function of the evidence: what came in which order, how often and in which batches
 changes nothing. Two indicators are joined by one highly specific kind of evidence, or by two
 independent ones that are so together. Nothing is joined through what is common: what everybody uses
-has company that does not keep to it, who is always there shares nobody's visits, and
-`left_out` names what is known to be benign. Then each group takes in what keeps to it as a whole.
+has company that does not keep to it, who is always there shares nobody's visits, and what is known
+to be benign, or endemic, is no member. Then each group takes in what keeps to it as a whole.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from pipeline.campaign.company import CompanyKept, InCommon, Kept, facet
 from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.kin import Kin
 from pipeline.campaign.presence import LEAST_COUNTRIES, Presence, Shared
 from pipeline.indicator import DOMAIN, URL, Indicator
 
@@ -39,11 +40,13 @@ class Reason(Struct, frozen=True):
     acquaintances: InCommon | None
     part: bool
     known_at: int
+    kin: float | None = None
 
     @property
     def p(self) -> float:
         return (
-            (self.company.p if self.company else 1.0)
+            (1.0 if self.kin is None else self.kin)
+            * (self.company.p if self.company else 1.0)
             * (self.presence.p if self.presence else 1.0)
             * (self.acquaintances.p if self.acquaintances else 1.0)
         )
@@ -55,23 +58,34 @@ class Grouping(Struct, frozen=True):
     members: Mapping[Indicator, Reason]
 
 
-def groups(evidence: Evidence, left_out: Collection[Indicator] = ()) -> list[Grouping]:
-    """All groups that the evidence comes to, in no order that means anything."""
-    members = {
+def candidates(evidence: Evidence) -> set[Indicator]:
+    """The indicators that may belong to a campaign: met in enough countries, not everywhere."""
+    return {
         one
-        for one in evidence.facts
-        if one not in left_out and len(evidence.countries(one)) >= LEAST_COUNTRIES
+        for one, facts in evidence.telling()
+        if len(facts) >= LEAST_COUNTRIES and len(evidence.countries(one)) >= LEAST_COUNTRIES
     }
+
+
+def groups(evidence: Evidence, members: Collection[Indicator]) -> list[Grouping]:
+    """All groups that the evidence comes to, in no order that means anything.
+
+    `members`: the candidates that may join anything.
+    """
     company, presence = CompanyKept(evidence, members), Presence(evidence, members)
     tests = max(len(members) * (len(members) - 1) // 2, 1)
-    edges = _edges(company, presence, members, ALPHA / tests)
+    edges = _edges(company, presence, Kin(evidence), members, ALPHA / tests)
     found = _clusters(edges, 1.0)
     grown = _grow(company, presence, found, members, ALPHA / max(len(members), 1))
     return [Grouping(group) for group in grown]
 
 
 def _edges(
-    company: CompanyKept, presence: Presence, members: Collection[Indicator], level: float
+    company: CompanyKept,
+    presence: Presence,
+    kin: Kin,
+    members: Collection[Indicator],
+    level: float,
 ) -> list[Reason]:
     kept: dict[tuple[Indicator, Indicator], Kept] = {}
     for one, other, tie in company.ties():
@@ -96,7 +110,8 @@ def _edges(
         acquaintances = (
             company.in_common(*pair) if together is not None and together.p <= SOME else None
         )
-        reason = judge(*pair, kept.get(pair), together, acquaintances, pair in parts, level)
+        of_one = kin.chance(*pair)
+        reason = judge(*pair, kept.get(pair), together, acquaintances, of_one, level, pair in parts)
         if reason is not None:
             edges.append(reason)
     return edges
@@ -108,8 +123,9 @@ def judge(
     kept: Kept | None,
     shared: Shared | None,
     acquaintances: InCommon | None,
-    part: bool,
+    kin: float | None,
     level: float,
+    part: bool = False,
 ) -> Reason | None:
     """The reason why one belongs with another, or None if there is none that is good enough."""
     there = shared is not None and shared.telling
@@ -123,11 +139,19 @@ def judge(
         known = min(specific)
     elif kept and shared and max(kept.p, shared.p) <= SOME and kept.p * shared.p <= level:
         known = max(times)
-    elif shared and shared.p <= SOME and (part or (acquaintances and acquaintances.p <= level)):
+    elif (
+        shared
+        and shared.p <= SOME
+        and (
+            part
+            or (acquaintances and acquaintances.p <= level)
+            or (kin is not None and kin <= SOME and shared.p * kin <= level)
+        )
+    ):
         known = shared.known_at
     else:
         return None
-    return Reason(one, other, kept, shared, acquaintances, part, known)
+    return Reason(one, other, kept, shared, acquaintances, part, known, kin)
 
 
 def _host(url: str) -> str:
@@ -137,7 +161,9 @@ def _host(url: str) -> str:
 
 
 def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Reason]]:
-    """The connected components, but for those of one facet; too large ones by stronger edges."""
+    """The connected components, but for those of one facet, which say one thing, unless it is
+    addresses of one network; too large ones by stronger edges.
+    """
     strong = [edge for edge in edges if edge.p <= level]
     head: dict[Indicator, Indicator] = {}
 
@@ -166,7 +192,9 @@ def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Rea
             tighter = min(level, max(edge.p for edge in part)) * _STRICTER
             if tighter > 0.0:
                 found += _clusters(part, tighter)
-        elif len({facet(kind) for kind, _ in members}) > 1:
+        elif len({facet(kind) for kind, _ in members}) > 1 or any(
+            edge.kin is not None for edge in part
+        ):
             found.append(members)
     return found
 
@@ -183,12 +211,13 @@ def _grow(
         best: dict[Indicator, tuple[float, Indicator, int, Reason]] = {}
         for number, group in enumerate(found):
             marked = company.sightings_with(group)
+            about = presence.about(group)
             for one in members:
                 if one in taken:
                     continue
                 kept = company.kept_to(one, group.keys(), marked)
-                shared = presence.with_group(one, group.keys())
-                reason = judge(one, None, kept, shared, None, False, level / len(found))
+                shared = presence.with_group(one, about)
+                reason = judge(one, None, kept, shared, None, None, level / len(found))
                 if reason is None:
                     continue
                 mine = (reason.p, min(group), number, reason)

@@ -45,6 +45,13 @@ class Shared(Struct, frozen=True):
     """When the third country of those that both visited had been visited, ms."""
 
 
+class About(Struct, frozen=True):
+    """The cells in which, or next to which, a group was seen, and all that was seen in them."""
+
+    cells: frozenset[Cell] | set[Cell]
+    volume: int
+
+
 class Presence:
     """The visits of those that may belong to a campaign."""
 
@@ -53,7 +60,7 @@ class Presence:
         self._busy: Counter[Cell] = Counter()
         cells: dict[Indicator, dict[Cell, int]] = {}
         wanted = set(members)
-        for indicator, facts in evidence.facts.items():
+        for indicator, facts in evidence.telling():
             mine: dict[Cell, int] = {}
             for (party, _), fact in facts.items():
                 for time in {fact.first, fact.last}:
@@ -100,12 +107,16 @@ class Presence:
             return None
         return self._beside(one, self._near[other], self._marked[other])
 
-    def with_group(self, one: Indicator, group: Collection[Indicator]) -> Shared | None:
-        """What one shares with a group, each member of which was rarely there."""
+    def about(self, group: Collection[Indicator]) -> About:
+        """Where and when a group, each member of which was rarely there, was about."""
         near = {cell for member in group if member in self.rare for cell in self._near[member]}
-        if one not in self.rare or not near:
+        return About(near, self._volume(near))
+
+    def with_group(self, one: Indicator, about: About) -> Shared | None:
+        """What one shares with a group."""
+        if one not in self.rare or not about.cells:
             return None
-        return self._beside(one, near, self._volume(near))
+        return self._beside(one, about.cells, about.volume)
 
     def _beside(self, one: Indicator, near: Collection[Cell], marked: int) -> Shared | None:
         visits = self._visits[one]

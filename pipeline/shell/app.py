@@ -15,10 +15,12 @@ from typing import Any
 
 import faust
 from aiokafka.protocol.produce import ProduceRequest
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
 from pipeline.shell import fetching, unpack
 from pipeline.shell.in_hand import InHand
+from pipeline.shell.one_active import OneActive
 from pipeline.shell.security import for_faust
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import Stage, sifted
@@ -35,8 +37,11 @@ BUG = 70  # exit status (EX_SOFTWARE)
 log = logging.getLogger("sightline")
 
 
-def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
-    """A Faust app for one stage; `folder` is its own, for what Faust wants to keep.
+def make_app(
+    stage: str, settings: Settings, folder: Path, *, one_active: bool = False
+) -> faust.App:
+    """A Faust app for one stage; `folder` is its own, for what Faust wants to keep. With
+    `one_active`, one member of all has every partition.
 
     Each stage is a consumer group of its own, so that it scales without the others rebalancing.
     """
@@ -54,6 +59,7 @@ def make_app(stage: str, settings: Settings, folder: Path) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,
+        PartitionAssignor=OneActive if one_active else PartitionAssignor,
         consumer_auto_offset_reset="earliest",
         # A stage that is started again is the same member of its group: it takes up its partitions
         # at once, where a new one would wait until the session of the old one is over.

@@ -19,6 +19,7 @@ from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
+from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
@@ -103,8 +104,6 @@ def worker(
     """Run Faust agents until SIGTERM or SIGINT."""
     from pipeline.shell.worker import STAGES, configure_logging, supervise
 
-    if stage is Stage.campaign:
-        raise WrongUseError("there is no campaign stage yet: intake, correlate or all")
     configure_logging()
     stages = STAGES if stage is Stage.all else (stage.value,)
     raise typer.Exit(supervise(load(config), stages, restart=restart))
@@ -133,6 +132,8 @@ def correlate(
         files.rules_of(rules, settings),
         settings.lateness_ms,
         grouping=campaigns is not None,
+        benign=benign,
+        horizon_ms=settings.campaign_horizon_ms,
         geo=geo,
     )
     with ExitStack() as stack:
@@ -153,7 +154,7 @@ def correlate(
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
         if grouped is not None:
-            grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns(benign))
+            grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns())
     tally = run.tally
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))
     print(
@@ -217,6 +218,7 @@ def warninglists(
 
 
 cli.command()(generate)
+cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
 

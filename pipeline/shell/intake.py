@@ -25,7 +25,15 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
-from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
+from pipeline.sight import (
+    PROGRESS_KEY,
+    Progress,
+    SourceState,
+    encode,
+    every_length,
+    fold_lengths,
+    records,
+)
 
 STAGE = "intake"
 PROGRESS_INTERVAL_S = 1.0
@@ -50,7 +58,8 @@ class IntakeStage:
         self._sensors: dict[Party, dict[str, Party]] = {}
         for sensor, party in registry.sensors.items():
             self._sensors.setdefault(party, {})[sensor] = party
-        self._lengths = fold_lengths(rules)
+        self._company = settings.campaigns == "on"
+        self._lengths = every_length(rules) if self._company else fold_lengths(rules)
         self._asked = Asked(rules, geo)
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
@@ -100,6 +109,7 @@ class IntakeStage:
             self._lengths,
             self._lateness,
             self._clock,
+            company=self._company,
             asked=self._asked,
             figures=self._feedback.of(source),
         )

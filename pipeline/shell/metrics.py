@@ -141,6 +141,28 @@ CHECKPOINT_BLOCK_SECONDS = Histogram(
 )
 
 
+CAMPAIGNS = Counter("sightline_campaigns", "Campaign revisions that were told.", ["status"])
+OPEN_CAMPAIGNS = Gauge(
+    "sightline_live_campaigns",
+    "Campaigns that are open, growing or dormant.",
+    multiprocess_mode="livemostrecent",
+)
+FACTS = Gauge(
+    "sightline_campaign_facts",
+    "Who saw what in which slice, remembered for campaigns.",
+    multiprocess_mode="livemostrecent",
+)
+FACTS_SHED = Counter(
+    "sightline_campaign_facts_shed",
+    "Facts that were given up before their time, to stay under the bound.",
+)
+LOOK_SECONDS = Histogram(
+    "sightline_campaign_look_seconds",
+    "Working out what campaigns there are.",
+    buckets=_SECONDS,
+)
+
+
 class Partitions:
     """A gauge by partition, or by what lies in one, of a process that gains and loses them."""
 

@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.alert import Alert
+from pipeline.campaign.campaign import Campaign
+from pipeline.campaign.campaign import decode as decode_campaign
 from pipeline.registry import Registry
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
@@ -80,13 +82,21 @@ async def alerts(settings: Settings) -> list[Alert]:
     return [decode_alert(value) async for value in read_topic(settings, topic)]
 
 
+async def campaigns(settings: Settings) -> list[Campaign]:
+    """Every revision on the campaigns topic."""
+    topic = settings.topic("campaigns")
+    return [decode_campaign(value) async for value in read_topic(settings, topic)]
+
+
 async def wait_until_caught_up(
-    settings: Settings, registry: Registry, within: float = 300.0
+    settings: Settings, registry: Registry, within: float = 300.0, *, grouped: bool = False
 ) -> None:
-    """Wait until all that is on the events topics now has led to its alerts.
+    """Wait until all that is on the events topics now has led to its alerts, and with `grouped`
+    to its campaigns.
 
     Intake commits what was delivered as sightings; correlate commits what was checkpointed, and
-    it checkpoints after its alerts were delivered. A `FailedError` after `within` seconds.
+    it checkpoints after its alerts were delivered; the campaign stage commits what it has told.
+    A `FailedError` after `within` seconds.
     """
     deadline = time.monotonic() + within
     events = list(registry.topics(settings.topic_prefix))
@@ -95,7 +105,10 @@ async def wait_until_caught_up(
     await admin.start()
     try:
         async with _consumer(settings) as consumer:
-            for stage, topics in (("intake", events), ("correlate", sightings)):
+            stages = [("intake", events), ("correlate", sightings)]
+            if grouped:
+                stages.append(("campaign", [*sightings, settings.topic("alerts")]))
+            for stage, topics in stages:
                 group = settings.topic(f"sightline-{stage}")
                 ends = await ends_of(consumer, topics)
                 # Named one by one: the embedded broker answers "all of them" with none.

@@ -11,8 +11,8 @@ from msgspec import Struct
 from pipeline.alert import Alert, alert
 from pipeline.aspects import Asked
 from pipeline.benign import NOTHING_LISTED, Benign
-from pipeline.campaign.campaign import Campaign, campaigns
-from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.campaign import Campaign, Status, oldest_first
+from pipeline.campaign.desk import HORIZON_MS, Desk
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
@@ -47,6 +47,8 @@ class OfflineRun:
         lateness_ms: int,
         *,
         grouping: bool = False,
+        benign: Benign = NOTHING_LISTED,
+        horizon_ms: int = HORIZON_MS,
         geo: Geo | None = None,
     ) -> None:
         """`geo`: needed where a rule counts origins."""
@@ -61,8 +63,11 @@ class OfflineRun:
             company=grouping,
             asked=Asked(rules, geo),
         )
-        self._evidence = Evidence(lengths) if grouping else None
-        self._closed: list[Episode] = []
+        self._benign = benign
+        self._desk: Desk | None = None
+        if grouping:
+            self._desk = Desk(lengths, benign, registry.trust, horizon_ms)
+        self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
         self._now = time.time_ns() // 1_000_000
@@ -94,25 +99,42 @@ class OfflineRun:
         for packed in intake.pack(1, 0).values():
             for sightings in packed:
                 correlator.observe(sightings)
-                if self._evidence is not None:
-                    self._evidence.observe(sightings)
-        yield from self._ended(correlator.settle())
+                if self._desk is not None:
+                    self._desk.observe(sightings)
+        settled = correlator.settle()
+        if self._desk is not None:
+            for episode in settled:
+                self._desk.raise_(alert(episode, _NOWHERE, self._benign))
+            if self._desk.due(intake.watermark):
+                self._look()
+        yield from self._ended(settled)
         yield from self._ended(correlator.advance(intake.watermark))
         correlator.sweep()
 
     def _ended(self, episodes: Iterable[Episode]) -> Iterator[Episode]:
         for episode in episodes:
             if episode.change is Change.CLOSED:
-                if self._evidence is not None:
-                    self._closed.append(episode)
+                if self._desk is not None:
+                    self._desk.raise_(alert(episode, _NOWHERE, self._benign))
                 yield episode
 
-    def campaigns(self, benign: Benign) -> list[Campaign]:
-        """After the last episode: what they come to. Listed infrastructure joins nothing."""
-        if self._evidence is None:
-            return []
-        listed = {one for one in self._evidence.facts if benign.lists(*one)}
-        return campaigns(self._evidence, self._closed, listed)
+    def _look(self) -> None:
+        if self._desk is not None:
+            told = self._desk.look(self._intake.watermark)
+            self._campaigns.update((one.id, one) for one in told)
+
+    def campaigns(self) -> list[Campaign]:
+        """After the last episode: what they come to, those left out that did not hold."""
+        self._look()
+        standing = (
+            one
+            for one in self._campaigns.values()
+            if one.status is not Status.MERGED and one.withdrawn is msgspec.UNSET
+        )
+        return sorted(standing, key=oldest_first)
+
+
+_NOWHERE = Geo()
 
 
 def alerts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.shard import CheckpointRecord
@@ -30,3 +32,30 @@ async def read_to_end(settings: Settings, topic: str, partition: int) -> list[Ch
     finally:
         await consumer.stop()
     return list(records.items())
+
+
+async def everything(
+    settings: Settings, topic: str, group: str | None = None
+) -> AsyncIterator[tuple[int, bytes | None, bytes | None]]:
+    """Each record of a topic: partition, key, value; to its end as it is now, or to what a consumer
+    group has committed.
+    """
+    consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        found = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no other way
+        partitions = [TopicPartition(topic, n) for n in found.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        if group is not None:
+            ends = {tp: min(end, await consumer.committed(tp) or 0) for tp, end in ends.items()}
+        await consumer.seek_to_beginning(*partitions)
+        left = {tp for tp, end in ends.items() if await consumer.position(tp) < end}
+        while left:
+            for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
+                for record in records:
+                    if record.offset < ends[tp]:
+                        yield tp.partition, record.key, record.value
+            left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()

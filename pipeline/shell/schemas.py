@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from pipeline.alert import Alert
+from pipeline.campaign.campaign import Campaign
+from pipeline.campaign.label import Label
 from pipeline.correlation import EVENTS_LIMIT, RULES_LIMIT, TYPES
 from pipeline.country import COUNTRIES
 from pipeline.dead_letter import DeadLetter
@@ -74,6 +76,7 @@ REGISTRY: dict[str, Any] = {
                     "name": _TEXT,
                     "sector": _TEXT,
                     "contact": _TEXT,
+                    "trust": {"type": "number", "minimum": 0, "maximum": 1},
                     "sensor": {
                         "type": "array",
                         "items": {
@@ -317,6 +320,8 @@ def _documents() -> dict[str, dict[str, Any]]:
             "A record of the sightings topic with the key `progress`, as MessagePack.",
         ),
         "alert.json": _of(Alert, "Alert", "An OCSF 1.5.0 Detection Finding on topic alerts."),
+        "campaign.json": _of(Campaign, "Campaign", "A campaign on topic campaigns."),
+        "label.json": _of(Label, "Label", "What an analyst says, on topic labels."),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
         "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
         "registry.json": REGISTRY,

@@ -19,6 +19,7 @@ PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
+    "campaign_horizon",
 )
 _BESIDE = ("ssl_ca_file", "sasl_password_file")  # these travel in one folder with their settings
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -75,6 +76,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     clock_policy: ClockPolicy = ClockPolicy.ACCEPT
     """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
+    campaigns: Literal["on", "off"] = "on"
+    """Whether sightings carry what campaigns need: with what else each was seen."""
+    campaign_horizon: str = "7d"
+    """How long what was seen is evidence for campaigns; `sightings` must be kept for as long."""
+    campaign_facts_max: Annotated[int, Meta(ge=1_000)] = 4_000_000
+    """Who saw what in which slice, remembered for campaigns; beyond it the oldest go."""
     events_partitions: Count = 4
     """Partitions of a new `events.*` topic."""
     sightings_partitions: Count = 8
@@ -86,6 +93,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def lateness_ms(self) -> int:
         return milliseconds("lateness", self.lateness)
+
+    @property
+    def campaign_horizon_ms(self) -> int:
+        return milliseconds("campaign_horizon", self.campaign_horizon)
 
     @property
     def source_idle_after_s(self) -> float:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CHECKPOINTS = "checkpoints"
     ALERTS = "alerts"
     CAMPAIGNS = "campaigns"
+    LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
 
@@ -62,6 +63,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.CHECKPOINTS, sightings, CHECKPOINTED),
                 (Kind.ALERTS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
+                (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
             )

@@ -28,7 +28,7 @@ from pipeline.shell.registry_watch import RegistryWatch
 from pipeline.shell.settings import FailedError, Settings, load
 from pipeline.surprise import background
 
-STAGES = ("intake", "correlate")
+STAGES = ("intake", "correlate", "campaign")
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # a stage that ran this long begins again with the first pause
@@ -189,6 +189,8 @@ def _reads(stage: str, registry: Registry) -> object:
     """What a stage makes of the registry: of it comes again only who would do otherwise now."""
     if stage == "intake":
         return registry.sensors, registry.parties
+    if stage == "campaign":
+        return registry.trust
     return background(registry.parties)
 
 
@@ -225,15 +227,20 @@ def run_stage(stage: str) -> int:
     asyncio.set_event_loop(asyncio.new_event_loop())
 
     from pipeline.shell.app import make_app, run
+    from pipeline.shell.campaigning import CampaignStage
     from pipeline.shell.correlating import CorrelateStage
     from pipeline.shell.intake import IntakeStage
 
-    app = make_app(stage, settings, Path(os.environ[_MULTIPROCESS]) / stage)
+    folder = Path(os.environ[_MULTIPROCESS]) / stage
+    app = make_app(stage, settings, folder, one_active=stage == "campaign")
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
     if stage == "intake":
         counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
         geo = files.geo_of(settings) if counted else None
         IntakeStage(app, settings, registry, rules, sightings, geo)
+    elif stage == "campaign":
+        benign = files.benign_of(settings)
+        CampaignStage(app, settings, rules, benign, registry.trust, sightings)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)

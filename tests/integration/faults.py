@@ -126,7 +126,10 @@ class Fed(Pipeline):
 def stages(worker: Child) -> dict[str, int]:
     """The process ids of a worker's stages that are running, by stage."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     found: dict[str, int] = {}
     for line in listed.splitlines():

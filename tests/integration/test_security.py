@@ -58,9 +58,9 @@ DENIED = "TOPIC_AUTHORIZATION_FAILED"
 # The second's id begins as the first's: a right by prefix would be a right to both.
 ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
 EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
-OTHERS = {
-    PREFIX + n
-    for n in ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors")
+OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "labels")} | {
+    PREFIX + "dead-letters",
+    PREFIX + "sensors",
 }
 ALL = {*EVENTS.values(), *OTHERS}
 
@@ -78,13 +78,20 @@ ROLES = {  # what each may read, what each may write: all else is refused
         named("sightings", "checkpoints"),
         named("checkpoints", "alerts", "dead-letters"),
     ),
+    "campaign": (
+        named("sightings", "alerts", "labels", "campaigns"),
+        named("campaigns", "dead-letters"),
+    ),
     "worker": (
-        {*EVENTS.values(), *named("sightings", "checkpoints", "sensors")},
-        named("sightings", "checkpoints", "alerts", "dead-letters", "sensors"),
+        {
+            *EVENTS.values(),
+            *named("sightings", "checkpoints", "alerts", "labels", "campaigns", "sensors"),
+        },
+        named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
     ),
     "operator": (
-        named("alerts", "campaigns", "dead-letters", "sensors"),
-        {*EVENTS.values(), *named("dead-letters")},
+        named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
+        {*EVENTS.values(), *named("labels", "dead-letters")},
     ),
     "reader": (named("alerts", "campaigns", "sensors"), set()),
     "partner": (named("campaigns"), set()),
@@ -314,7 +321,7 @@ class TestSecurity:
         for name, country in ORGANISATIONS.items():
             kafka.sightline("sensor", "add", name, "--country", country)
         kafka.sightline("sensor", "add", "br-uni", "--sensor-id", "liar")
-        for role in ("intake", "correlate", "reader", "operator"):
+        for role in ("intake", "correlate", "campaign", "reader", "operator"):
             kafka.sightline("principal", "add", role, "one")
         rules = tmp_path / "rules.yml"
         rules.write_text(THREE_COUNTRIES)
@@ -330,14 +337,14 @@ class TestSecurity:
         def send(sensor: str, organisation: str, message: bytes) -> None:
             assert Writer(kafka.sensor(sensor)).write(topics[organisation], message) == OK
 
-        def caught_up() -> None:
+        def caught_up(*, grouped: bool = False) -> None:
             registry = files.registry_of(kafka.sensors, "p.")
-            asyncio.run(observe.wait_until_caught_up(kafka.admin(), registry, 120))
+            asyncio.run(observe.wait_until_caught_up(kafka.admin(), registry, 120, grouped=grouped))
 
-        with worker("intake"), worker("correlate"):
+        with worker("intake"), worker("correlate"), worker("campaign"):
             for organisation in ("cz-nren", "ke-bank", "br-uni"):
                 send(f"{organisation}-1", organisation, event(f"{organisation}-1"))
-            caught_up()
+            caught_up(grouped=True)
         (found,) = observe.final(asyncio.run(observe.alerts(kafka.settings("reader", "one"))))
         assert found[2] == "198.41.0.4"
         assert found[5:] == (("BR", "CZ", "KE"), ("br-uni", "cz-nren", "ke-bank"))

@@ -1,20 +1,31 @@
-"""Campaigns are a function of what was seen: order, duplicates and batches change nothing."""
+"""Campaigns are a function of what was seen: order, duplicates, batches and crashes change nothing.
+
+Evidence is small enough for Hypothesis here; whole worlds are in `tests/scenarios`, whole
+pipelines in `tests/integration`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.campaign.campaign import Campaign, campaigns
+from pipeline.alert import Alert, alert
+from pipeline.benign import NOTHING_LISTED
+from pipeline.campaign.campaign import Campaign, Status, identity
 from pipeline.campaign.chance import hypergeometric_tail
-from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.desk import Desk
+from pipeline.campaign.label import About, Label, Marked, Verdict
 from pipeline.episode import Change, Episode
-from pipeline.sight import Group, Sightings
+from pipeline.geo import Geo
+from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
 from tests.unit.making import HOUR, rule
 
 COUNTRIES = ("AT", "BR", "CZ", "DE", "KE")
+Record = Sightings | Alert | Label
 LENGTHS = {"ip": HOUR, "sha256": HOUR}
 
 
@@ -37,60 +48,208 @@ def strike(number: int, *tools: str, begin: int = 0) -> list[Sightings]:
     return told
 
 
-def noise(events: int) -> list[Sightings]:
+def noise(events: int, begin: int = 0, hours: int = 97) -> list[Sightings]:
     """Sources that are met once each, with files that everybody meets."""
     told: list[Sightings] = []
     for nth in range(events):
         country, file = COUNTRIES[nth % 5], ("sha256", f"common-{nth % 7}")
-        source, at = ("ip", f"source-{nth}"), nth % 97 * HOUR
+        source, at = ("ip", f"source-{begin}-{nth}"), begin + nth % hours * HOUR
         told += [sighting(country, at, source, file), sighting(country, at, file, source)]
     return told
 
 
-def alert(name: str, value: str, first: int, kind: str = "ip") -> Episode:
-    return Episode(name, rule(kind), value, Change.CLOSED, first, first, ("AT",), ("org-at",))
+def raised(
+    name: str, value: str, first: int, kind: str = "ip", change: Change = Change.CLOSED
+) -> Alert:
+    seen = (("AT",), ("org-at",))
+    return alert(Episode(name, rule(kind), value, change, first, first, *seen, p_value=0.01), Geo())
 
 
 ALERTS = [
-    alert("old", "a", HOUR),
-    alert("new", "b", 30 * HOUR),
-    alert("file-1", "file-1", 2 * HOUR, "sha256"),
-    alert("common", "common-1", 0, "sha256"),
+    raised("old", "a", HOUR),
+    raised("new", "b", 30 * HOUR),
+    raised("file-1", "file-1", 2 * HOUR, "sha256"),
+    raised("common", "common-1", 0, "sha256"),
 ]
 WORLD = noise(400) + strike(1, "a") + strike(2, "b", begin=30 * HOUR)
 
 
-def told(sightings: list[Sightings], alerts: list[Episode]) -> list[Campaign]:
-    evidence = Evidence(LENGTHS)
-    for one in sightings:
-        evidence.observe(one)
-    return campaigns(evidence, alerts)
+def desk() -> Desk:
+    return Desk(LENGTHS, NOTHING_LISTED, {"org-at": 0.9})
 
 
-WANTED = told(WORLD, ALERTS)
+def take(at: Desk, one: Record) -> None:
+    if isinstance(one, Sightings):
+        at.observe(one)
+    elif isinstance(one, Alert):
+        at.raise_(one)
+    else:
+        at.label(one)
+
+
+def feed(at: Desk, records: Sequence[Record]) -> None:
+    for one in records:
+        take(at, one)
+
+
+def told(records: Sequence[Record]) -> list[Campaign]:
+    at = desk()
+    feed(at, records)
+    return at.look(UNKNOWN_WATERMARK)
+
+
+def standing(revisions: dict[str, Campaign]) -> list[Campaign]:
+    """Those that are; each that was merged leads to one of them, or to what was withdrawn."""
+    for one in revisions.values():
+        seen = set[str]()
+        while one.status is Status.MERGED:
+            assert one.id not in seen
+            seen.add(one.id)
+            one = revisions[str(one.merged_into)]  # noqa: PLW2901
+    found = [
+        msgspec.structs.replace(one, split_from=msgspec.UNSET)
+        for one in revisions.values()
+        if one.status is not Status.MERGED and one.withdrawn is msgspec.UNSET
+    ]
+    return sorted(found, key=lambda one: (one.first_seen, one.id))
+
+
+WANTED = told([*WORLD, *ALERTS])
 
 
 def test_two_strikes_are_two_campaigns_and_what_is_common_is_none() -> None:
     members = [{one.value for one in campaign.indicators} for campaign in WANTED]
     assert members == [{"a", "file-1"}, {"b", "file-2"}]
     assert [campaign.alerts for campaign in WANTED] == [("old", "file-1"), ("new",)]
+    assert [campaign.id for campaign in WANTED] == [identity(("ip", "a")), identity(("ip", "b"))]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 300))
 def test_order_and_duplicates_change_nothing(random: Random, twice: int) -> None:
-    sightings = WORLD + random.sample(WORLD, twice)
-    alerts = list(ALERTS)
-    random.shuffle(sightings)
-    random.shuffle(alerts)
-    assert told(sightings, alerts) == WANTED
+    records: list[Record] = [*WORLD, *random.sample(WORLD, twice), *ALERTS]
+    random.shuffle(records)
+    assert told(records) == WANTED
 
 
-def test_what_joins_two_keeps_the_oldest_id() -> None:
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_looks_and_crashes_on_the_way_change_nothing(seed: int) -> None:
+    """A look at what is known so far, now and then; what it came to may be lost, or in part; who
+    takes over reads all that was committed, and what was told, and goes on.
+    """
+    random = Random(seed)
+    joined = [*strike(2, "a", begin=30 * HOUR), *strike(1, "b", begin=60 * HOUR)]
+    log: list[Record] = [*WORLD, *(joined if random.random() < 0.5 else ())]
+    log += ALERTS
+    log.append(raised("gone", "b", 29 * HOUR, change=Change.OPENED))
+    random.shuffle(log)
+    log.append(
+        alert(Episode("gone", rule("ip"), "b", Change.MERGED, 0, 0, ("AT",), ("o",), "new"), Geo())
+    )
+    topic: dict[str, Campaign] = {}
+    at, committed = desk(), 0
+    for position, one in enumerate(log):
+        take(at, one)
+        if random.random() < 0.01:
+            revisions = at.look(UNKNOWN_WATERMARK)
+            sent = len(revisions) if random.random() < 0.7 else random.randint(0, len(revisions))
+            topic |= {each.id: each for each in revisions[:sent]}
+            if sent == len(revisions):
+                committed = position + 1
+            else:
+                at = desk()
+                for each in topic.values():
+                    at.remember(each)
+                for known in log[: random.randint(committed, position + 1)]:
+                    take(at, known)
+                for again in log[committed : position + 1]:
+                    take(at, again)
+    topic |= {each.id: each for each in at.look(UNKNOWN_WATERMARK)}
+    assert standing(topic) == told(log)
+
+
+def test_what_joins_two_keeps_the_oldest_id_and_the_other_leads_to_it() -> None:
     """The tool of the first strike is seen with the file of the second."""
-    joined = told([*WORLD, *strike(2, "a", begin=30 * HOUR), *strike(1, "b")], ALERTS)
-    assert [campaign.id for campaign in joined] == [WANTED[0].id]
-    assert {one.value for one in joined[0].indicators} == {"a", "b", "file-1", "file-2"}
+    at = desk()
+    feed(at, [*WORLD, *ALERTS])
+    assert at.look(UNKNOWN_WATERMARK) == WANTED
+    for one in [*strike(2, "a", begin=30 * HOUR), *strike(1, "b")]:
+        take(at, one)
+    older, younger = at.look(UNKNOWN_WATERMARK)
+    assert (older.id, younger.id) == (WANTED[0].id, WANTED[1].id)
+    assert {one.value for one in older.indicators} == {"a", "b", "file-1", "file-2"}
+    assert (younger.status, younger.merged_into) == (Status.MERGED, older.id)
+    assert at.look(UNKNOWN_WATERMARK) == []
+
+
+def test_what_was_joined_and_is_not_is_split() -> None:
+    """An analyst finds that the tool that joined two is nothing: they are two again."""
+    bridge = strike(1, "bridge", begin=HOUR // 2) + strike(2, "bridge", begin=30 * HOUR)
+    at = desk()
+    feed(at, [*WORLD, *bridge, *ALERTS, raised("bridge", "bridge", 3 * HOUR)])
+    (whole,) = at.look(UNKNOWN_WATERMARK)
+    take(
+        at,
+        Label(
+            "bridge", About.ALERT, Verdict.FALSE_POSITIVE, "ann", 1,
+            indicators=(Marked("ip", "bridge"),), organisations=("org-at",),
+        ),
+    )  # fmt: skip
+    older, younger = at.look(UNKNOWN_WATERMARK)
+    assert older.id == whole.id
+    assert younger.split_from == whole.id
+    assert [{m.value for m in one.indicators} for one in (older, younger)] == [
+        {"a", "file-1"},
+        {"b", "file-2"},
+    ]
+    # Whoever had seen it is believed less now.
+    trust = {one.organisation: one.trust for one in older.corroboration}
+    assert trust["org-at"] < 0.9
+    assert trust["org-br"] == 0.5
+
+
+def test_a_campaign_lives_and_ends() -> None:
+    at = desk()
+    feed(at, [*noise(400), *strike(1, "a", begin=100 * HOUR), raised("old", "a", 101 * HOUR)])
+    seen = []
+    for hours in (0, 8, 30, 90, 300):
+        at.observe(sighting("AT", (110 + hours) * HOUR, ("ip", "somebody")))
+        told_now = at.look((110 + hours) * HOUR)
+        seen.append(told_now[0].status if told_now else None)
+    assert seen == [Status.GROWING, Status.OPEN, Status.DORMANT, Status.CLOSED, None]
+    assert next(iter(at.told.values())).status is Status.CLOSED
+
+
+def test_one_that_goes_on_beyond_the_horizon_keeps_its_name_and_its_past() -> None:
+    at = desk()
+    take(at, raised("old", "a", HOUR))
+    for one in [*noise(400), *strike(1, "a")]:
+        take(at, one)
+    (first,) = at.look(UNKNOWN_WATERMARK)
+    day = 24 * HOUR
+    for days in range(1, 15):
+        take(at, raised(f"next-{days}", f"tool-{days}", days * day))
+        for one in [*noise(100, days * day, 20), *strike(1, f"tool-{days}", begin=days * day)]:
+            take(at, one)
+        at.look(days * day)
+    (now,) = [one for one in at.told.values() if one.status is not Status.MERGED]
+    assert (now.id, now.first_seen) == (first.id, first.first_seen)
+    assert {"a", "tool-1", "tool-14", "file-1"} <= {one.value for one in now.indicators}
+    assert ("ip", "a") not in at.evidence.facts
+
+
+def test_a_verdict_on_a_campaign_is_its_own() -> None:
+    for verdict, severity, sure in (
+        (Verdict.CONFIRMED, WANTED[0].severity, 99),
+        (Verdict.FALSE_POSITIVE, 1, WANTED[0].confidence),
+    ):
+        said = Label(WANTED[0].id, About.CAMPAIGN, verdict, "ann", 5, "seen it", 95)
+        first, second = told([*WORLD, *ALERTS, said])
+        assert second == WANTED[1]
+        assert (first.severity, first.confidence) == (severity, sure)
+        assert isinstance(first.label, msgspec.Struct)
+        assert (first.label.by, first.label.basis, first.label.confidence) == ("ann", "seen it", 95)
 
 
 @given(st.integers(1, 40), st.data())

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from pipeline import shard as shard_module
@@ -222,8 +222,20 @@ def check(alerts: Alerts, case: Given) -> None:
             case.sightings, oracle.rule_of(rule), base_slices(rule.timespan_ms), STRETCH
         ).items()
     }
-    told = [one.p_value for one in alerts.newest.values() if one.change is Change.CLOSED]
-    assert told == [likely[one] for one in final]
+    closed = [one for one in alerts.newest.values() if one.change is Change.CLOSED]
+    assert [one.p_value for one in closed] == [likely[one] for one in final]
+    # And what is everywhere always is that at its end, whatever it was on the way.
+    always: dict[tuple[str, oracle.Episode], bool] = {}
+    for rule in case.rules:
+        groups = BACKGROUND.countries if rule.spread == "country" else BACKGROUND.organisations
+        base = base_slices(rule.timespan_ms)
+        for episode, endemic in oracle.standing(
+            case.sightings, oracle.rule_of(rule), base, groups
+        ).items():
+            always[rule.id, episode] = endemic and rule.spread is not None
+    assert [one.endemic for one in closed] == [always[one] for one in final]
+    if any(always.values()):
+        event("endemic")
 
 
 class CrashError(Exception):
@@ -321,6 +333,7 @@ class Worker:
                         told.countries,
                         told.organisations,
                         told.p_value,
+                        told.endemic,
                     )
 
     def deliver(self, pending: list[Episode]) -> None:

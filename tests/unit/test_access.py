@@ -30,11 +30,11 @@ def test_a_sensor_may_write_one_topic() -> None:
 
 
 def test_a_worker_may_do_what_its_stages_may() -> None:
-    intake, correlate, worker = (
+    intake, correlate, campaign, worker = (
         grants(Principal(role, "w"), PREFIXED)
-        for role in (Role.INTAKE, Role.CORRELATE, Role.WORKER)
+        for role in (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.WORKER)
     )
-    assert worker == intake | correlate
+    assert worker == intake | correlate | campaign
     assert intake - correlate
     assert correlate - intake
 

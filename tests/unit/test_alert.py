@@ -42,6 +42,11 @@ def finding(episode: Episode, geo: Geo | None = None) -> dict[str, Any]:
     return said
 
 
+def test_what_is_everywhere_always_is_informational() -> None:
+    said = finding(replace(revision(level=Level.CRITICAL), p_value=0.0001, endemic=True))
+    assert (said["severity_id"], said["unmapped"]["endemic"]) == (1, True)
+
+
 def test_a_finding_says_what_the_contract_says() -> None:
     assert finding(revision(), Geo(Places())) == {
         "activity_id": 1,
@@ -74,6 +79,7 @@ def test_a_finding_says_what_the_contract_says() -> None:
             "origin": {"country": "AU", "asn": None, "as_name": None},
             "known_benign": [],
             "p_value": None,
+            "endemic": False,
         },
     }
 

@@ -115,7 +115,7 @@ name = "b"
         (3, "organisation id 'Bad_Id' may hold only a-z, 0-9 and '-'"),
         (4, "country 'UK' is not an ISO 3166-1 alpha-2 country code; did you mean 'GB'?"),
         (5, "name '[[organisation]]\\nid = \"in a string\"\\n' holds a control character"),
-        (9, "unknown key 'colour'; there are id, country, name, sector, contact, sensor"),
+        (9, "unknown key 'colour'; there are id, country, name, sector, contact, trust, sensor"),
         (11, "country is missing: an ISO 3166-1 alpha-2 code"),
         (13, "name must be text in quotes"),
         (16, "unknown key 'contry'; did you mean 'country'?"),

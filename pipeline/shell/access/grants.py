@@ -27,6 +27,7 @@ class Role(StrEnum):
     SENSOR = "sensor"
     INTAKE = "intake"
     CORRELATE = "correlate"
+    CAMPAIGN = "campaign"
     WORKER = "worker"
     OPERATOR = "operator"
     READER = "reader"
@@ -114,14 +115,26 @@ def _correlate(_: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _campaign(_: Principal, settings: Settings) -> set[Grant]:
+    reads = ("sightings", "alerts", "labels", "campaigns")
+    return _checks(settings) | {
+        *(Grant("topic", settings.topic(name), "READ") for name in reads),
+        Grant("group", settings.topic("sightline-campaign"), "READ"),
+        Grant("topic", settings.topic("campaigns"), "WRITE"),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),
+    }
+
+
 def _worker(principal: Principal, settings: Settings) -> set[Grant]:
-    return _intake(principal, settings) | _correlate(principal, settings)
+    stages = (_intake, _correlate, _campaign)
+    return {grant for stage in stages for grant in stage(principal, settings)}
 
 
 def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     """Reads what was rejected, and may send it in again: so it can speak for every organisation."""
     return {
-        *_readings(principal, settings, "alerts", "campaigns", "dead-letters", "sensors"),
+        *_readings(principal, settings, "alerts", "campaigns", "labels", "dead-letters", "sensors"),
+        Grant("topic", settings.topic("labels"), "WRITE"),
         Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),  # the mark that it was sent in
     }
@@ -138,6 +151,7 @@ def _partner(principal: Principal, settings: Settings) -> set[Grant]:
 _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.INTAKE: _intake,
     Role.CORRELATE: _correlate,
+    Role.CAMPAIGN: _campaign,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
     Role.READER: _reader,
@@ -147,7 +161,10 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
 
 def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
-    names = ("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors")
+    names = (
+        *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
+        *("dead-letters", "sensors"),
+    )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
     events = settings.topic("events.")

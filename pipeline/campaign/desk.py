@@ -1,0 +1,142 @@
+"""All that the campaign stage knows, and what it tells. No I/O here.
+
+What was seen is joined (`pipeline.campaign.evidence`), alerts and labels stand by their ids: order
+and duplicates change nothing. So nothing of it need be written down: a desk that is set up anew
+reads sightings, alerts and labels once more from the beginning, and what it had told before, and
+goes on. What it tells in the end is a function of what it read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.alert import Alert
+from pipeline.benign import Benign
+from pipeline.campaign.campaign import Campaign, campaigns
+from pipeline.campaign.confidence import Trust
+from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.group import candidates, groups
+from pipeline.campaign.label import Label, Labels, Verdict
+from pipeline.campaign.life import revise
+from pipeline.campaign.match import Match, match_of
+from pipeline.sight import Sightings
+
+HORIZON_MS = 7 * 86_400_000
+"""How long what was seen is evidence."""
+MOST_FACTS = 4_000_000
+_STEPS = 8
+"""Looks that are taken in a horizon at the least, however fast time goes."""
+
+
+class Desk:
+    """What was seen, what was raised, what was said, and what was told."""
+
+    def __init__(
+        self,
+        lengths: Mapping[str, int],
+        benign: Benign,
+        stated: Mapping[str, float],
+        horizon_ms: int = HORIZON_MS,
+        most: int = MOST_FACTS,
+    ) -> None:
+        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry."""
+        self.evidence = Evidence(lengths)
+        self.told: dict[str, Campaign] = {}
+        self.changed = False
+        """Has anything come since the last look?"""
+        self.shed = 0
+        """Facts that were given up for want of room."""
+        self._benign = benign
+        self._stated = stated
+        self._horizon = horizon_ms
+        self._most = most
+        self._step = -1
+        self._matches: dict[str, Match] = {}
+        self._merged: dict[str, int] = {}
+        """Alerts that were merged, and when each was last seen, ms."""
+        self._labels = Labels()
+
+    def observe(self, sightings: Sightings) -> int:
+        """Join one record's sightings; how many there were."""
+        self.changed = True
+        count = self.evidence.observe(sightings)
+        if self.evidence.count > self._most:
+            self._shed()
+        return count
+
+    def raise_(self, alert: Alert) -> None:
+        """Take the newest revision of an alert."""
+        match = match_of(alert)
+        self.changed = True
+        if match is None:
+            finding = alert.finding_info
+            self._matches.pop(finding.uid, None)
+            self._merged[finding.uid] = finding.last_seen_time
+        else:
+            self._matches[match.id] = match
+
+    def label(self, label: Label) -> None:
+        """Take what an analyst says."""
+        self.changed = True
+        self._labels.add(label)
+
+    def remember(self, campaign: Campaign) -> None:
+        """Take up what a predecessor told."""
+        self.told[campaign.id] = campaign
+
+    def due(self, watermark: int) -> bool:
+        """Has time come so far that a look must be taken, before what was seen is out of sight?
+
+        `watermark`: how far it has come, ms; nothing older is still to come.
+        """
+        if watermark < 0:
+            return False
+        step = watermark * _STEPS // self._horizon
+        before, self._step = self._step, max(step, self._step)
+        return 0 <= before < step
+
+    def look(self, watermark: int) -> list[Campaign]:
+        """What is to be told now that was not. `watermark` as of `due`."""
+        # All of it was looked at while it was in sight: see `due`.
+        self._forget(watermark - self._horizon)
+        evidence, labels = self.evidence, self._labels
+        trust = self._trust()
+        endemic = {match.indicator for match in self._matches.values() if match.endemic}
+        out = endemic | labels.left_out()
+        members = {
+            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
+        }
+        now = campaigns(evidence, groups(evidence, members), self._matches.values(), trust, labels)
+        raised = self._matches.keys() | self._merged.keys()
+        revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
+        self.told.update((one.id, one) for one in revisions)
+        self.changed = False
+        return revisions
+
+    def _trust(self) -> Trust:
+        trust = Trust(self._stated)
+        for label in self._labels.standing:
+            if label.verdict is not Verdict.BENIGN:
+                trust.note(label.organisations, right=label.verdict is Verdict.CONFIRMED)
+        return trust
+
+    def _forget(self, before_ms: int) -> None:
+        """What is older is no evidence any more; what was told is remembered twice as long."""
+        if before_ms <= 0:
+            return
+        self.evidence.forget(before_ms)
+        for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
+            del self._matches[identity]
+        for identity in [one for one, last in self._merged.items() if last < before_ms]:
+            del self._merged[identity]
+        long_ago = before_ms - self._horizon
+        for identity in [one.id for one in self.told.values() if one.last_seen < long_ago]:
+            del self.told[identity]
+
+    def _shed(self) -> None:
+        """Give up the oldest facts: an eighth of the room, or what it takes."""
+        ends = sorted(
+            fact.last for facts in self.evidence.facts.values() for fact in facts.values()
+        )
+        excess = self.evidence.count - self._most + self._most // 8
+        self.shed += self.evidence.forget(ends[min(excess, len(ends) - 1)])

@@ -1,0 +1,274 @@
+"""The campaign stage: sightings, alerts and labels in, campaigns out.
+
+One worker of all is active, the others stand by (`pipeline.shell.one_active`): what campaigns are
+is seen from everything at once. Its state is what the topics hold, read once more by who takes
+over; so there is no checkpoint, and an offset is committed when what it led to has been told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import faust
+import msgspec
+from faust.types import TP
+
+from pipeline.alert import Alert
+from pipeline.benign import Benign
+from pipeline.campaign import campaign, label
+from pipeline.campaign.campaign import Campaign, Status
+from pipeline.campaign.desk import Desk
+from pipeline.rule import Rule
+from pipeline.shell import metrics
+from pipeline.shell.app import (
+    SESSION_TIMEOUT_S,
+    Outbox,
+    before_each_produce,
+    consumer_of,
+    crash,
+    log,
+    serve,
+)
+from pipeline.shell.rehearsal import Work
+from pipeline.shell.restoring import everything
+from pipeline.shell.settings import Settings
+from pipeline.shell.sieve import keep
+from pipeline.shell.transport import Batch
+from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings, every_length
+from pipeline.watermark import Watermarks
+
+STAGE = "campaign"
+_REST = 4
+"""A look takes at most one part in so many and one of the time."""
+_decode_alert = msgspec.json.Decoder(Alert).decode
+
+Record = tuple[bytes | None, bytes | None]
+
+
+class CampaignStage:
+    """The desk, if this worker is the active one."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        settings: Settings,
+        rules: Sequence[Rule],
+        benign: Benign,
+        stated: Mapping[str, float],
+        sightings_partitions: int,
+    ) -> None:
+        self.app = app
+        self._settings = settings
+        self._lengths = every_length(rules)
+        self._benign = benign
+        self._stated = stated
+        self._partitions = sightings_partitions
+        self._topics = {name: settings.topic(name) for name in ("sightings", "alerts", "labels")}
+        self._letters = Outbox(app)
+        self._campaigns = Outbox(app)
+        self._case: Case | None = None
+        self._loading: asyncio.Task[Case] | None = None
+        self._rests_until = 0.0
+        self._lag = metrics.Partitions(metrics.LAG)
+        serve(app, list(self._topics.values()), self, STAGE)
+        app.timer(interval=1.0)(self.measure)
+        app.on_partitions_revoked.connect(self._revoked, weak=False)
+        app.on_partitions_assigned.connect(self._assigned, weak=False)
+        app.on_before_shutdown.connect(self._shut_down, weak=False)
+
+    async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
+        self._case = None
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+        await self._campaigns.delivered()
+
+    async def _shut_down(self, sender: faust.App, **_: object) -> None:
+        await self._revoked(sender, set())
+
+    async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
+        await self._revoked(sender, assigned)
+        consumer_of(self.app).before_commit = self.tell
+        before_each_produce(self.app, self.still_ours)
+        if assigned:
+            self._loading = asyncio.ensure_future(self._load())
+
+    def _new_case(self) -> Case:
+        settings = self._settings
+        desk = Desk(
+            self._lengths,
+            self._benign,
+            self._stated,
+            settings.campaign_horizon_ms,
+            settings.campaign_facts_max,
+        )
+        marks = [
+            Watermarks(settings.lateness_ms, settings.straggler_after_ms)
+            for _ in range(self._partitions)
+        ]
+        return Case(desk, marks, self._topics)
+
+    async def _load(self) -> Case:
+        """All that was told, and what led to it: what was committed. The rest is still to come."""
+        case, count = self._new_case(), 0
+        settings = self._settings
+        async for _, _, value in everything(settings, settings.topic("campaigns")):
+            try:
+                if value is not None:
+                    case.desk.remember(campaign.decode(value))
+            except msgspec.DecodeError:
+                metrics.RECORDS_NOT_OURS.inc()
+        for topic in self._topics.values():
+            group = settings.topic(f"sightline-{STAGE}")
+            async for partition, key, value in everything(settings, topic, group):
+                # It was told: no look is taken at the past.
+                case.take(TP(topic, partition), (key, value))
+                count += 1
+        log.info("campaigns: %d records read, %d told", count, len(case.desk.told))
+        return case
+
+    async def _ready(self) -> Case | None:
+        loading = self._loading
+        if loading is not None:
+            try:
+                case = await asyncio.shield(loading)
+            except asyncio.CancelledError:
+                if self._loading is loading:
+                    raise
+                return None  # revoked meanwhile
+            if self._loading is loading:
+                self._case, self._loading = case, None
+        return self._case
+
+    async def handle(self, tp: TP, batch: Batch) -> None:
+        """Take note of one fetched batch."""
+        case = await self._ready()
+        if case is None:
+            return  # revoked meanwhile: it comes to whoever has it now
+        started = time.perf_counter()
+        for record in batch:
+            if case.take(tp, (record.key, record.value)):
+                await self._look(case)
+        metrics.RECORDS_NOT_OURS.inc(case.not_ours)
+        case.not_ours = 0
+        consumer_of(self.app).done(tp, batch)
+        metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def rehearsal(self, tp: TP) -> Work | None:
+        """What comes of a batch, but for sending it."""
+        case = await self._ready()
+        if case is None:
+            return None
+
+        def work(batch: Batch) -> None:
+            for record in batch:
+                case.take(tp, (record.key, record.value))
+            case.look()
+
+        return work
+
+    async def set_aside(self, tp: TP, record: Any, why: str) -> None:
+        """Keep a record that a bug of ours keeps us from reading."""
+        topic = self._settings.topic("dead-letters")
+        await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
+        await self._letters.delivered()
+
+    def still_ours(self) -> None:
+        """End this process if another may be active by now."""
+        silent = consumer_of(self.app).silent_for()
+        if silent > SESSION_TIMEOUT_S * 0.8:
+            crash(f"campaign: the broker has not heard of this worker for {silent:.0f} s")
+
+    async def tell(self) -> bool:
+        """Tell what has changed, before it is committed; False if it must rest before."""
+        case = self._case
+        if case is None:
+            return False
+        try:
+            if case.desk.changed:
+                if time.monotonic() < self._rests_until:
+                    return False
+                started = time.monotonic()
+                await self._look(case)
+                now = time.monotonic()
+                self._rests_until = now + _REST * (now - started)
+            await self._campaigns.delivered()
+        except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
+            crash("campaign: campaigns were not told")
+        return case is self._case
+
+    async def _look(self, case: Case) -> None:
+        started = time.perf_counter()
+        revisions = case.look()
+        metrics.LOOK_SECONDS.observe(time.perf_counter() - started)
+        topic = self._settings.topic("campaigns")
+        for one in revisions:
+            await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
+            metrics.CAMPAIGNS.labels(one.status).inc()
+        metrics.FACTS_SHED.inc(case.desk.shed)
+        case.desk.shed = 0
+
+    async def measure(self) -> None:
+        """What can be read off the state from time to time."""
+        consumer = consumer_of(self.app)
+        case = self._case
+        if self.app.rebalancing or case is None:
+            return
+        metrics.note_memory(STAGE)
+        self._lag.show(
+            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
+        )
+        metrics.FACTS.set(case.desk.evidence.count)
+        standing = (one for one in case.desk.told.values() if _is_open(one))
+        metrics.OPEN_CAMPAIGNS.set(sum(1 for _ in standing))
+
+
+def _is_open(one: Campaign) -> bool:
+    return one.status in {Status.OPEN, Status.GROWING, Status.DORMANT}
+
+
+class Case:
+    """A desk, and how far time has come.
+
+    Each partition of `sightings` tells that for itself: from one that is read sooner than the
+    others it would be too far.
+    """
+
+    def __init__(self, desk: Desk, marks: Sequence[Watermarks], topics: Mapping[str, str]) -> None:
+        self.desk = desk
+        self.not_ours = 0
+        self.watermark = UNKNOWN_WATERMARK
+        self._marks = marks
+        self._sightings, self._alerts, self._labels = (
+            topics[name] for name in ("sightings", "alerts", "labels")
+        )
+
+    def take(self, tp: TP, record: Record) -> bool:
+        """Note one record; whether a look must be taken before time goes on."""
+        key, value = record
+        try:
+            if tp.topic == self._sightings:
+                return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
+            if tp.topic == self._alerts:
+                self.desk.raise_(_decode_alert(value or b""))
+            elif tp.topic == self._labels:
+                self.desk.label(label.decode(value or b""))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            self.not_ours += 1
+        return False
+
+    def _see(self, marks: Watermarks, seen: Sightings | Progress) -> bool:
+        if not isinstance(seen, Progress):
+            marks.heard(seen.source, seen.watermark)
+            self.desk.observe(seen)
+            return False
+        marks.told(seen)
+        self.watermark = max(self.watermark, min(each.whole() for each in self._marks))
+        return self.desk.due(self.watermark)
+
+    def look(self) -> list[Campaign]:
+        return self.desk.look(self.watermark)
