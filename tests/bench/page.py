@@ -39,7 +39,7 @@ decodes them to the same type, and does nothing else; it runs before and after, 
 CPU seconds are those of the processes of a stage with all that they started, for a million events.
 *Live* counts the indicators that were remembered before the first event came. Latency is from
 producing a single event that completes a window to the arrival of its alert, when nothing else is on
-its way.
+its way; under load, while a process of its own sends events at a share of the rate that was measured.
 
 ## One factor at a time
 
@@ -73,6 +73,7 @@ def page(rows: list[Row], peers: list[Row]) -> str:
     parts = [
         _HEAD.format(machine=machines([*rows, *peers]), default=_default(rows[0])),
         *(f"{line}\n" for line in _table(rows)),
+        *(f"{line}\n" for line in _under_load(rows)),
     ]
     if peers:
         job = f"{peers[0]['events']:,} events of seed {peers[0]['seed']}"
@@ -130,6 +131,21 @@ def _table(rows: list[Row]) -> Iterator[str]:
             f"| {cpu['intake']:.1f} | {cpu['correlate']:.1f} | {cpu['broker']:.1f} "
             f"| {rss['intake']:,} | {rss['correlate']:,} | {late} |"
         )
+
+
+def _under_load(rows: list[Row]) -> Iterator[str]:
+    timed = [(row, row["latency_under_load"]) for row in rows if row.get("latency_under_load")]
+    if not timed:
+        return
+    yield ""
+    yield "| under load | of the rate | events/s sent meanwhile | latency p50, p99 ms |"
+    yield "|---|---|---|---|"
+    for row, under in timed:
+        for share, one in under.items():
+            yield (
+                f"| {_what(row, rows[0])} | {float(share):.0%} | {one['events_per_second']:,} "
+                f"| {one['latency_p50_ms']}, {one['latency_p99_ms']} |"
+            )
 
 
 def peers_table(rows: Iterable[Row]) -> str:

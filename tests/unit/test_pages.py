@@ -56,6 +56,13 @@ def test_the_page_is_what_was_measured(of: Any) -> None:
     assert of.PAGE.read_text("utf-8") == of.written()
 
 
+def test_latency_under_load_is_told_by_share() -> None:
+    timed = {"events_per_second": 6172, "latency_p50_ms": 9.5, "latency_p99_ms": 31.0}
+    text = page.page([row(latency_under_load={"0.5": timed})], [])
+    assert "| *default* | 50% | 6,172 | 9.5, 31.0 |" in text
+    assert "under load |" not in page.page(ROWS, [])
+
+
 def test_a_row_says_what_was_varied_and_what_came_of_it() -> None:
     text = page.page(ROWS, [])
     assert "| *default* | 12,345 | 24,690 | 0.50 | yes |" in text
