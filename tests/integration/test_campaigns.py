@@ -26,8 +26,9 @@ pytestmark = [
 ]
 
 RULES = Path(__file__).parents[2] / "deploy" / "rules"
-HISTORY = {"alerts": (), "split_from": msgspec.UNSET}
-"""What depends on when it was looked: an alert's id, on the batch that opened it."""
+HISTORY = {"alerts": (), "split_from": msgspec.UNSET, "p_value": None}
+"""What depends on when it was looked: an alert's id, on the batch that opened it; its p-value, which
+is final when the alert is closed, and here most are open."""
 
 
 def world(folder: Path) -> list[bytes]:
