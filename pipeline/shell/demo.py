@@ -76,7 +76,7 @@ def _run(screen: view.Screen, stop: Stop, start: datetime, end: datetime, second
         )
         with workers:
             screen.say(
-                f"workers  {workers.ready.replace(' ', ' and ')} (process {workers.pid}), metrics "
+                f"workers  {workers.ready.replace(' ', ', ')} (process {workers.pid}), metrics "
                 f"on http://{settings.metrics_host}:{settings.metrics_port}/metrics",
                 "",
             )
