@@ -20,6 +20,8 @@ from typing import Any
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 
+from pipeline.shell.unpack import MAX_BATCH_BYTES
+
 
 class ChunkedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     """What one fetch brought from one partition. Of transactions, only their markers are left out:
@@ -32,6 +34,11 @@ class ChunkedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._batch: Any = None
         self._left: Iterator[Any] = iter(())
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes that compressed batches came to, so far."""
+        return getattr(self._records, "unpacked", 0)
 
     def chunk(self, most: int | None = None) -> list[Any]:
         """The next records, at most so many; none are left if there are none."""
@@ -73,12 +80,16 @@ class ChunkedResult(fetcher.FetchResult):  # type: ignore[misc]
     _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Any]:
-        """The next records, at most so many: `offset`, `timestamp`, `key`, `value`, `headers`."""
+        """The next records, at most so many: `offset`, `timestamp`, `key`, `value`, `headers`.
+
+        Fewer, where they unpack to more than one batch may: the rest is for the next time.
+        """
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
         records = self._partition_records
         found: list[Any] = []
-        while max_records is None or len(found) < max_records:
+        enough = records.unpacked + MAX_BATCH_BYTES
+        while (max_records is None or len(found) < max_records) and records.unpacked <= enough:
             chunk = records.chunk(None if max_records is None else max_records - len(found))
             if not chunk:
                 self._update_position()

@@ -3,7 +3,8 @@
 A producer packs its records in a batch, and 9 kB of zstd hold 300 MB of zeros: aiokafka would
 unpack whatever a batch holds, and whoever may write to one topic could end every worker. Here
 compressed batches are unpacked first, into at most `MAX_BATCH_BYTES`, and handed on as plain ones.
-In place of one that holds more stands a single record that says so.
+In place of one that holds more stands a single record that says so. One fetch brings hundreds of
+small batches, each of which may be so large: they are unpacked one by one, as they are read.
 
 Overridden, and read in aiokafka 0.14 (a test holds that it is still what it was): `MemoryRecords`
 in `aiokafka.consumer.fetcher`, which is what every consumer reads fetched bytes with.
@@ -15,6 +16,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import cramjam
 from aiokafka.consumer import fetcher
@@ -36,6 +38,7 @@ _HEAD = struct.Struct(">IhiqqqhiI")
 _CRC_AT = 17
 _RECORDS_AT = _CRC_AT + _HEAD.size
 _MAGIC_AT = 16
+_ATTRIBUTES_AT = _CRC_AT + 5  # the lower of two bytes
 _CODEC = 0b111
 _XERIAL = b"\x82SNAPPY\x00"
 _FIRST_TRY = 2 << 20
@@ -62,8 +65,52 @@ def install() -> None:
     fetcher.MemoryRecords = _records
 
 
-def _records(raw: bytes) -> MemoryRecords:
-    return MemoryRecords(bounded(raw))
+def _records(raw: bytes) -> MemoryRecords | UnpackingRecords:
+    # What nothing is packed in is aiokafka's to read: that is the bulk, and is faster.
+    return (
+        UnpackingRecords(raw)
+        if any(map(_is_packed, _batches(memoryview(raw))))
+        else MemoryRecords(raw)
+    )
+
+
+class UnpackingRecords:
+    """`MemoryRecords` of fetched bytes, each batch unpacked when the one before it is handed on."""
+
+    def __init__(self, raw: bytes, most: int = MAX_BATCH_BYTES) -> None:
+        self._size = len(raw)
+        self._most = most
+        self._pieces = _batches(memoryview(raw))
+        self.unpacked = 0
+        """Bytes that batches came to, so far."""
+        self._piece: Any = None
+        self._next_piece()
+
+    def _next_piece(self) -> None:
+        self._piece = None
+        for piece in self._pieces:
+            plain = bounded(bytes(piece), self._most)
+            self.unpacked += len(plain)
+            records = MemoryRecords(plain)
+            if records.has_next():
+                self._piece = records
+                return
+
+    def size_in_bytes(self) -> int:
+        """Of what was fetched."""
+        return self._size
+
+    def has_next(self) -> bool:
+        """Whether there is another batch."""
+        return self._piece is not None
+
+    def next_batch(self) -> Any:
+        """The next batch, if there is one."""
+        if self._piece is None:
+            return None
+        batch = self._piece.next_batch()
+        self._next_piece()
+        return batch
 
 
 def refused(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
@@ -85,10 +132,18 @@ def bounded(raw: bytes, most: int = MAX_BATCH_BYTES) -> bytes:
     parts: list[bytes | memoryview] = []
     changed = False
     for batch in _batches(whole):
-        part = _plain(batch, most) if len(batch) >= _RECORDS_AT and batch[_MAGIC_AT] == 2 else None
+        part = _plain(batch, most) if _is_packed(batch) else None
         changed = changed or part is not None
         parts.append(batch if part is None else part)
     return b"".join(parts) if changed else raw
+
+
+def _is_packed(batch: memoryview) -> bool:
+    return (
+        len(batch) >= _RECORDS_AT
+        and batch[_MAGIC_AT] == 2
+        and batch[_ATTRIBUTES_AT] & _CODEC in _UNPACK
+    )
 
 
 def _batches(whole: memoryview) -> Iterator[memoryview]:
@@ -107,7 +162,7 @@ def _plain(batch: memoryview, most: int) -> bytes | None:
     """The same batch uncompressed, or what stands for it; None where it is to stay as it is."""
     crc, attributes, last_delta, base_time, *rest, count = _HEAD.unpack_from(batch, _CRC_AT)
     codec = attributes & _CODEC
-    if codec not in _UNPACK or crc != calc_crc32c(batch[_CRC_AT + 4 :]):
+    if crc != calc_crc32c(batch[_CRC_AT + 4 :]):
         return None
     try:
         records = _UNPACK[codec](bytes(batch[_RECORDS_AT:]), most)

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.shell.fetching import ChunkedRecords, ChunkedResult
+from pipeline.shell.unpack import UnpackingRecords
 
 TP = TopicPartition("events", 0)
 # As in test_transport: where one differs, read aiokafka's code again first.
@@ -115,6 +116,28 @@ def test_a_broken_batch_is_said() -> None:
     ours, _ = fetched(bytes(raw), 0, ChunkedRecords, ChunkedResult)
     with pytest.raises(CorruptRecordException):
         ours.getall(10)
+
+
+def test_no_more_is_taken_at_once_than_one_batch_may_unpack_to() -> None:
+    raw = b""
+    for n in range(5):
+        builder = DefaultRecordBatchBuilder(2, 4, 0, -1, -1, -1, 1 << 30)
+        builder.append(0, 1000, None, b"\0" * (20 << 20), [])
+        made = bytearray(builder.build())
+        made[:8] = n.to_bytes(8, "big")
+        raw += bytes(made)
+    state = Position(0)
+    of = ChunkedRecords(
+        TP, UnpackingRecords(raw), [], 0, None, None, True, fetcher.READ_UNCOMMITTED
+    )
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    ours = ChunkedResult(TP, assignment=assignment, partition_records=of, backoff=0)
+    taken = []
+    while ours.has_more():
+        taken.append([record.offset for record in ours.getall(None)])
+    assert [offset for some in taken for offset in some] == [0, 1, 2, 3, 4]
+    assert state.position == 5
+    assert max(map(len, taken)) <= 2
 
 
 def test_what_is_not_ours_any_more_is_not_handed_on() -> None:

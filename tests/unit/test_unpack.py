@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.shell import unpack
-from pipeline.shell.unpack import HEADER, bounded, refused
+from pipeline.shell.unpack import HEADER, UnpackingRecords, bounded, refused
 
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 Record = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
@@ -34,7 +34,10 @@ def batch(codec: int, values: list[bytes], base_offset: int = 0) -> bytes:
 
 
 def read(raw: bytes) -> list[Record]:
-    records: Any = MemoryRecords(raw)
+    return read_all(MemoryRecords(raw))
+
+
+def read_all(records: Any) -> list[Record]:
     found: list[Record] = []
     while records.has_next():
         one = records.next_batch()
@@ -86,6 +89,41 @@ def test_no_more_is_unpacked_than_may_be(codec: int) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 8_000_000 + 2 * len(bomb)
+
+
+def test_a_fetch_of_many_batches_is_unpacked_one_by_one() -> None:
+    raw = b"".join(batch(4, [b"\0" * 5_000_000], n) for n in range(100))
+    tracemalloc.start()
+    records = UnpackingRecords(raw)
+    for n in range(100):
+        assert records.unpacked <= (n + 1) * 5_100_000  # none before it is its turn
+        one = records.next_batch()
+        assert [record.offset for record in one] == [n]
+        del one
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert records.next_batch() is None
+    assert most < 60_000_000  # of the 500 MB that they are all together
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.lists(st.binary(max_size=40), min_size=1, max_size=4))
+    ),
+    st.integers(0, 60),
+)
+@settings(max_examples=150)
+def test_one_by_one_is_what_it_is_all_at_once(
+    packed: list[tuple[int, list[bytes]]], cut: int
+) -> None:
+    """A fetch may end in the midst of a batch."""
+    raw, offset = b"", 0
+    for codec, values in packed:
+        raw += batch(codec, values, offset)
+        offset += len(values)
+    raw = raw[: max(len(raw) - cut, 0)]
+    assert read_all(UnpackingRecords(raw)) == read(bounded(raw)) == read(raw)
+    assert UnpackingRecords(raw).size_in_bytes() == len(raw)
 
 
 def test_threads_do_not_unpack_into_one_another_s_room() -> None:
