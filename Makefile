@@ -82,7 +82,7 @@ overload: setup ## Twice what a worker takes, for two minutes
 
 audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
 	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
-	.audit/bin/pip-audit --strict --disable-pip --require-hashes --no-deps -r $(LOCK)
+	.audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
