@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from pipeline.adapter.instant import Clock
 from pipeline.adapter.required import TEMPLATES, drop_unnamed
-from pipeline.adapter.rows import Step, compiled
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table, attribute
 from pipeline.problem import quoted
 
@@ -39,17 +38,36 @@ def _step(row: Row, shape: Shape) -> _Step:
     return _Step(row, getters, tuple(parent), key, row.target.endswith("[]"))
 
 
-def _steps(steps: Iterable[_Step], shape: Shape) -> Iterator[Step]:
-    """The rows of single fields, those of one object one after the other."""
-    by_object: dict[tuple[str, ...], list[Step]] = {}
+class _Group(Struct, frozen=True):
+    """The rows of single fields of one object, which are fetched together: this is hot code."""
+
+    above: tuple[str, ...]
+    fetch: Callable[[Any], tuple[Any, ...]]
+    steps: tuple[tuple[Callable[..., Any], str | None, str, _Step | None, Row | None], ...]
+
+
+def _groups(steps: Iterable[_Step], shape: Shape) -> Iterator[_Group]:
+    by_object: dict[tuple[str, ...], list[tuple[str, _Step]]] = {}
     for step in steps:
         *above, last = map(attribute, shape.path(step.row.sources[0]))
-        put = partial(_put_by, step) if len(step.parent) > 1 or step.many else None
-        parent = step.parent[0] if step.parent else None
-        one = Step(step.row, tuple(above), last, parent, step.key, put)
-        by_object.setdefault(one.above, []).append(one)
-    for members in by_object.values():
-        yield from members
+        by_object.setdefault(tuple(above), []).append((last, step))
+    for at, members in by_object.items():
+        names = [name for name, _ in members]
+        yield _Group(
+            at,
+            # Of one name alone, attrgetter gives no tuple.
+            attrgetter(*names) if len(names) > 1 else attrgetter(names[0], names[0]),
+            tuple(
+                (
+                    step.row.read,
+                    step.parent[0] if step.parent else None,
+                    step.key,
+                    step if len(step.parent) > 1 or step.many else None,
+                    step.row if step.row.needed else None,
+                )
+                for _, step in members
+            ),
+        )
 
 
 class Mapper:
@@ -62,8 +80,7 @@ class Mapper:
         self._times = [step for step in steps if step.row.target == "time"]
         others = [step for step in steps if step.row.target != "time"]
         self._joint = [step for step in others if len(step.getters) > 1]
-        singles = (one for one in others if len(one.getters) == 1)
-        self._rows = compiled(_steps(singles, shape), _unreadable)
+        self._groups = tuple(_groups((one for one in others if len(one.getters) == 1), shape))
 
     def build(self, record: Fields, clock: Clock) -> dict[str, Any] | Problem:
         """The event's attributes; of `metadata` its id, if it has one of its own."""
@@ -71,9 +88,33 @@ class Mapper:
         problem = self._time(record, clock, out)
         if problem is not None:
             return problem
-        problem = self._rows(record, out)
-        if problem is not None:
-            return problem
+        for group in self._groups:
+            at = record
+            for name in group.above:
+                at = getattr(at, name)
+                if at is None:
+                    break
+            if at is None:
+                continue
+            for raw, (read, parent, key, rarely, needed) in zip(
+                group.fetch(at), group.steps, strict=False
+            ):
+                if raw is None:
+                    continue
+                value = read(raw)
+                if value is None:
+                    if needed is not None and raw != "":
+                        return _unreadable(needed, raw)
+                elif rarely is not None:
+                    _put(out, rarely, value)
+                elif parent is None:
+                    out[key] = value
+                else:
+                    inner = out.get(parent)
+                    if inner is None:
+                        template = TEMPLATES.get(parent)
+                        inner = out[parent] = template.copy() if template else {}
+                    inner[key] = value
         for step in self._joint:
             value = step.row.read(*[get(record) for get in step.getters])
             if value is not None:
@@ -113,10 +154,6 @@ class Mapper:
             given = "(not shown)" if row.secret else ", ".join(map(_shown, raws))
             read = "(cannot be read)" if value is None else _shown(value)
             yield " + ".join(row.sources), given, row.target, read
-
-
-def _put_by(step: _Step, out: dict[str, Any], value: Any) -> None:
-    _put(out, step, value)
 
 
 def _put(out: dict[str, Any], step: _Step, value: Any) -> None:

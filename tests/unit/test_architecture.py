@@ -16,7 +16,6 @@ SHARED = (
     "value",
     "required",
     "table",
-    "rows",
     "mapper",
     "record",
     "format",
