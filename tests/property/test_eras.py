@@ -21,7 +21,9 @@ times = st.builds(
     st.sampled_from([0, 1, 30, 58, 59, 60, 61, 119]),
 )
 sightings = st.builds(
-    lambda party, value, time: oracle.Sighting("ip", value, party[0], party[1], time),
+    lambda party, value, time: oracle.Sighting(
+        "ip", value, party[0], party[1], time, event=f"{party}/{time}"
+    ),
     st.sampled_from(PARTIES),
     st.sampled_from(["a", "a", "b"]),
     times,
