@@ -29,7 +29,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     steps,
     st.sampled_from([60, 90]),

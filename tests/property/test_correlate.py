@@ -368,7 +368,7 @@ class Worker:
 seeds = st.integers(0, 2**32)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(cases(), seeds)
 def test_incremental_is_the_oracle(case: Given, seed: int) -> None:
     worker = Worker(case, Random(seed), crash_rate=0.0)
@@ -377,7 +377,7 @@ def test_incremental_is_the_oracle(case: Given, seed: int) -> None:
         check(worker.alerts, case)
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(cases(), seeds)
 def test_any_crash_changes_nothing(case: Given, seed: int) -> None:
     worker = Worker(case, Random(seed), crash_rate=0.08)

@@ -147,7 +147,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=2000)
+@settings(max_examples=800)
 @given(st.lists(pieces | messages, min_size=1, max_size=6))
 def test_what_is_decoded_together_is_what_is_decoded_alone(raws: list[bytes]) -> None:
     """Messages that make up for each other are no exception: half an event, and two in one."""

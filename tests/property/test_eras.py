@@ -40,7 +40,7 @@ def cases(draw: st.DrawFn) -> Given:
     return Given(arrived, draw(st.just([rule("ip", 60, "country", 3)]) | rules))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases(), seeds)
 def test_any_crash_in_any_era_changes_nothing(case: Given, seed: int) -> None:
     worker = Worker(case, Random(seed), crash_rate=0.1)

@@ -119,13 +119,10 @@ def test_a_broken_batch_is_said() -> None:
 
 
 def test_no_more_is_taken_at_once_than_one_batch_may_unpack_to() -> None:
-    raw = b""
-    for n in range(5):
-        builder = DefaultRecordBatchBuilder(2, 4, 0, -1, -1, -1, 1 << 30)
-        builder.append(0, 1000, None, b"\0" * (20 << 20), [])
-        made = bytearray(builder.build())
-        made[:8] = n.to_bytes(8, "big")
-        raw += bytes(made)
+    builder = DefaultRecordBatchBuilder(2, 4, 0, -1, -1, -1, 1 << 30)
+    builder.append(0, 1000, None, b"\0" * (20 << 20), [])
+    bomb = bytes(builder.build())
+    raw = b"".join(n.to_bytes(8, "big") + bomb[8:] for n in range(5))
     state = Position(0)
     of = ChunkedRecords(
         TP, UnpackingRecords(raw), [], 0, None, None, True, fetcher.READ_UNCOMMITTED

@@ -92,7 +92,8 @@ def test_no_more_is_unpacked_than_may_be(codec: int) -> None:
 
 
 def test_a_fetch_of_many_batches_is_unpacked_one_by_one() -> None:
-    raw = b"".join(batch(4, [b"\0" * 5_000_000], n) for n in range(100))
+    bomb = batch(4, [b"\0" * 5_000_000])
+    raw = b"".join(n.to_bytes(8, "big") + bomb[8:] for n in range(100))
     tracemalloc.start()
     records = UnpackingRecords(raw)
     for n in range(100):
