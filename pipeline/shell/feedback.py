@@ -65,14 +65,15 @@ class Feedback:
     def changed(self, source: str) -> None:
         self._changed.add(source)
 
-    async def tell(self, outbox: Outbox) -> None:
-        """Send what has changed since the last time."""
+    async def tell(self, outbox: Outbox) -> bool:
+        """Send what has changed since the last time; False where that cannot be said yet."""
         if not self._restored:
-            return
+            return False
         changed, self._changed = self._changed, set()
         for source in changed & self._sources.keys():
             record = feedback.encode(self._sources[source])
             await outbox.send(self._topic, source.encode(), record, 0)
+        return True
 
 
 async def read_figures(settings: Settings) -> list[SourceFigures]:

@@ -210,10 +210,14 @@ class IntakeStage:
         metrics.SIGHTINGS_SENT.inc(sent)
 
     async def delivered(self) -> bool:
-        """Everything that was sent before has arrived."""
-        await self._feedback.tell(self._outbox)
+        """Everything that was sent before has arrived, and what came of it is told.
+
+        Not before the figures are read back: a commit may be the last for long, and what was
+        counted until then would be told by none.
+        """
+        told = await self._feedback.tell(self._outbox)
         await self._outbox.delivered()
-        return True
+        return told
 
     async def tell_progress(self) -> None:
         """Tell every partition of `sightings` how far the sources of this worker are."""
