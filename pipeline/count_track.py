@@ -12,11 +12,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from pipeline.aspects import FULL, joined, parted
-from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.sight import Group
 from pipeline.slices import SLICES, slice_of
-from pipeline.surprise import Background
 from pipeline.track import Track
 from pipeline.window import Island, Window
 
@@ -74,26 +72,16 @@ class CountedWindow(Window):
 class CountTrack(Track):
     """The state of the rules that count the events of the same sightings, to the same number."""
 
-    __slots__ = ("_room",)
+    __slots__ = ()
 
-    def __init__(
-        self,
-        kind: str,
-        timespan_ms: int,
-        rules: list[Rule],
-        parties: Parties,
-        lateness_ms: int,
-        background: Background | None = None,
-    ) -> None:
-        super().__init__(kind, timespan_ms, rules, parties, lateness_ms, background)
-        self._room = rules[0].gte
-        self._least = (
-            1  # what is known of an indicator is a window at once: integers hold no events
-        )
+    @staticmethod
+    def _fewest(rules: list[Rule]) -> int:  # noqa: ARG004 - whatever they are
+        # What is known of an indicator is a window at once: integers hold no events.
+        return 1
 
     def window(self) -> CountedWindow:
         """See `Memory.window`."""
-        return CountedWindow(self._room)
+        return CountedWindow(self.rules[0].gte)
 
     def hear(self, party: int, group: Group) -> int:
         """See `Track.hear`."""

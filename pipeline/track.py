@@ -56,7 +56,7 @@ class Track(Memory):
         lateness_ms: int,
         background: Background | None = None,
     ) -> None:
-        super().__init__(kind, timespan_ms, min(rule.least for rule in rules))
+        super().__init__(kind, timespan_ms, self._fewest(rules))
         self.rules = rules
         self._demands: list[tuple[Rule, list[Demand]]] = [
             (rule, _demands(rule, parties)) for rule in rules
@@ -81,6 +81,11 @@ class Track(Memory):
         self._stale: set[str] = set()
         self._swept_at = 0
         self._sweeping: Iterator[str] | None = None
+
+    @staticmethod
+    def _fewest(rules: list[Rule]) -> int:
+        """See `Memory`: how many parties it takes for any rule to hold."""
+        return min(rule.least for rule in rules)
 
     def hear(self, party: int, group: Group) -> int:
         """Note sightings of a kind that its rules ask for, by one party; how many were late."""
