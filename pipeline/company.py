@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
 
+from pipeline.fold import Fold, Folds
 from pipeline.indicator import Indicator
 from pipeline.sight import Companions, Group, partition_of
 from pipeline.slices import SLICES
@@ -41,8 +41,8 @@ class Company:
         self._kinds: set[str] = set()
         """The types of which any came in company."""
 
-    def meet(self, found: Sequence[Indicator], time: int, folds: Mapping[str, Any]) -> None:
-        """Note one event's indicators. `folds` has by type the `length` of a fold."""
+    def meet(self, found: Sequence[Indicator], time: int, folds: Mapping[str, Folds]) -> None:
+        """Note one event's indicators; `folds`: its party's, by type."""
         if len(found) < 2:
             return
         for kind, value in found:
@@ -59,9 +59,7 @@ class Company:
             if len(met) > _ROOM:
                 self._met[key] = set(lowest(met))
 
-    def attend(
-        self, groups: Sequence[Group], slices: Mapping[int, Mapping[str, Any]]
-    ) -> Sequence[Group]:
+    def attend(self, groups: Sequence[Group], slices: Mapping[int, Fold]) -> Sequence[Group]:
         """The groups that were made of the folds of one type, one for each partition, with the
         sample of each sighting.
         """

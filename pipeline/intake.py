@@ -6,11 +6,7 @@ once, whatever becomes of it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from zlib import crc32
-
-from msgspec import Struct, field
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.aspects import Asked, Told
 from pipeline.clock import Clock, ClockPolicy
@@ -18,10 +14,11 @@ from pipeline.company import Company
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
 from pipeline.feedback import Figures, Repeats, SourceFigures
+from pipeline.fold import Folds, groups_of
 from pipeline.indicator import indicators
 from pipeline.registry import Party
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
-from pipeline.slices import SLICES
+from pipeline.tally import Tally
 
 FUTURE_MS = 120_000
 """An event may be this much later than the broker's time; beyond it, it is from the future."""
@@ -30,60 +27,6 @@ _ANY_OFFSET = 1 << 62
 
 Refused = tuple[int, int, Rejection]
 """Which message, which event in it, and why that was rejected."""
-
-
-class Tally(Struct):
-    """Every event is counted once: received = the sum of the other four."""
-
-    received: int = 0
-    correlated: int = 0
-    without_indicators: int = 0
-    late: int = 0
-    rejected: Counter[Reason] = field(default_factory=Counter)
-    uncanonical: int = 0
-    """Values without a canonical form; not a kind of event."""
-
-    def add(self, other: Tally) -> None:
-        self.received += other.received
-        self.correlated += other.correlated
-        self.without_indicators += other.without_indicators
-        self.late += other.late
-        self.rejected.update(other.rejected)
-        self.uncanonical += other.uncanonical
-
-    @property
-    def adds_up(self) -> bool:
-        return self.received == (
-            self.correlated + self.without_indicators + self.late + self.rejected.total()
-        )
-
-
-Fold = dict[str, int | tuple[int, int]]
-"""By value, when it was seen within one slice: once, or first and last, ms."""
-
-
-class Folds:
-    """What was seen of one indicator type, by slice; the slice that was looked at last is at hand,
-    for most events are of the same as the one before.
-    """
-
-    __slots__ = ("by_slice", "fold", "length", "since", "until")
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        """Of a slice, in units of 1/60 ms."""
-        self.by_slice: dict[int, Fold] = {}
-        self.fold: Fold = {}
-        self.since = self.until = 0
-        """The times, ms, that belong to `fold`: since … until, which does not."""
-
-    def turn_to(self, time: int) -> Fold:
-        """The slice of a time, ms."""
-        at = time * SLICES // self.length
-        self.since = -(-at * self.length // SLICES)
-        self.until = -(-(at + 1) * self.length // SLICES)
-        self.fold = self.by_slice.setdefault(at, {})
-        return self.fold
 
 
 class _Heard:
@@ -326,7 +269,7 @@ class Intake:
         for party, folds in self._folds.items():
             by_partition: dict[int, list[Group]] = {}
             for kind, of in folds.items():
-                groups: Sequence[Group] = _groups(kind, of.by_slice.values(), partitions)
+                groups: Sequence[Group] = groups_of(kind, of.by_slice.values(), partitions)
                 if self._companies is not None:
                     groups = self._companies[party].attend(groups, of.by_slice)
                 for partition, group in enumerate(groups):
@@ -366,21 +309,3 @@ class Intake:
 def _of(rejection: Rejection, raw: bytes) -> Rejection:
     """A rejection of `_take`, with the bytes of its event."""
     return Rejection(rejection.reason, rejection.detail, raw)
-
-
-def _groups(kind: str, folds: Iterable[Fold], partitions: int) -> list[Group]:
-    """The folds' sightings, a group for each partition."""
-    groups = [Group(kind, [], [], []) for _ in range(partitions)]
-    columns = [(group.values, group.first_seen, group.last_seen) for group in groups]
-    for fold in folds:
-        for value, seen in fold.items():
-            # `partition_of`, without the call.
-            values, first_seen, last_seen = columns[crc32(value.encode()) % partitions]
-            values.append(value)
-            if isinstance(seen, int):
-                first_seen.append(seen)
-                last_seen.append(seen)
-            else:
-                first_seen.append(seen[0])
-                last_seen.append(seen[1])
-    return groups

@@ -30,12 +30,13 @@ from pipeline import surprise
 from pipeline.aspects import Asked
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
-from pipeline.intake import Intake, Tally
+from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule, Selection
 from pipeline.shard import SEAL_KEY, Shard
 from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
 from pipeline.surprise import STRETCH, Background, Chance, base_slices
+from pipeline.tally import Tally
 from tests import oracle
 
 MOST_DEATHS = 25

@@ -12,11 +12,11 @@ import msgspec
 import typer
 
 from pipeline.decode import Rejection
-from pipeline.intake import Tally
 from pipeline.measure.raised import DAY_MS, Raised, raised
 from pipeline.shell import files
 from pipeline.shell.printable import cut, printable
 from pipeline.shell.settings import WrongUseError, load
+from pipeline.tally import Tally
 
 _WIDTH = 60
 _DAYS = 31  # that are printed one by one

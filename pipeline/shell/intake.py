@@ -15,7 +15,7 @@ from pipeline import dead_letter
 from pipeline.aspects import Asked
 from pipeline.decode import Reason, Rejection
 from pipeline.geo import Geo
-from pipeline.intake import Intake, Tally
+from pipeline.intake import Intake
 from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics, unpack
@@ -34,6 +34,7 @@ from pipeline.sight import (
     fold_lengths,
     records,
 )
+from pipeline.tally import Tally
 
 STAGE = "intake"
 PROGRESS_INTERVAL_S = 1.0

@@ -17,11 +17,12 @@ from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
-from pipeline.intake import Intake, Tally
+from pipeline.intake import Intake
 from pipeline.registry import Registry
 from pipeline.rule import Rule
 from pipeline.sight import every_length, fold_lengths
 from pipeline.surprise import background
+from pipeline.tally import Tally
 
 BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason
 from pipeline.episode import Change
-from pipeline.intake import FUTURE_MS, Intake, Tally
+from pipeline.intake import FUTURE_MS, Intake
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.sight import (
@@ -25,6 +25,7 @@ from pipeline.sight import (
     partition_of,
     records,
 )
+from pipeline.tally import Tally
 from tests import oracle
 
 PARTIES = [Party("north", "CZ"), Party("north", "SK"), Party("south", "CZ"), Party("west", "AT")]

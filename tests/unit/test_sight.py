@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.clock import Clock, ClockPolicy
 from pipeline.decode import Reason, Rejection
-from pipeline.intake import FUTURE_MS, Intake, Tally
+from pipeline.intake import FUTURE_MS, Intake
 from pipeline.registry import Party
 from pipeline.sight import (
     PROGRESS_KEY,
@@ -22,6 +22,7 @@ from pipeline.sight import (
     fold_lengths,
     partition_of,
 )
+from pipeline.tally import Tally
 from tests.unit.making import HOUR, MINUTE, at, raw, rule
 
 CZ, SK = Party("north", "CZ"), Party("north", "SK")
