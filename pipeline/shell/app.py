@@ -164,6 +164,15 @@ def crash(what: str) -> None:
     os._exit(BUG)
 
 
+def still_ours(app: faust.App, stage: str) -> None:
+    """End this process if its partitions may be somebody else's by now: one that was stopped or
+    starved beyond the session timeout must not tell what another tells meanwhile.
+    """
+    silent = consumer_of(app).silent_for()
+    if silent > SESSION_TIMEOUT_S * 0.8:
+        crash(f"{stage}: the broker has not heard of this worker for {silent:.0f} s")
+
+
 def before_each_produce(app: faust.App, check: Callable[[], None]) -> None:
     """Have `check` called when a request to produce is about to be written to the wire.
 

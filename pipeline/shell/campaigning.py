@@ -25,13 +25,13 @@ from pipeline.campaign.desk import Desk
 from pipeline.rule import Rule
 from pipeline.shell import metrics
 from pipeline.shell.app import (
-    SESSION_TIMEOUT_S,
     Outbox,
     before_each_produce,
     consumer_of,
     crash,
     log,
     serve,
+    still_ours,
 )
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import everything
@@ -97,7 +97,7 @@ class CampaignStage:
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         await self._revoked(sender, assigned)
         consumer_of(self.app).before_commit = self.tell
-        before_each_produce(self.app, self.still_ours)
+        before_each_produce(self.app, partial(still_ours, self.app, STAGE))
         if assigned:
             self._loading = asyncio.ensure_future(self._load())
 
@@ -180,12 +180,6 @@ class CampaignStage:
         topic = self._settings.topic("dead-letters")
         await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
         await self._letters.delivered()
-
-    def still_ours(self) -> None:
-        """End this process if another may be active by now."""
-        silent = consumer_of(self.app).silent_for()
-        if silent > SESSION_TIMEOUT_S * 0.8:
-            crash(f"campaign: the broker has not heard of this worker for {silent:.0f} s")
 
     async def tell(self) -> bool:
         """Tell what has changed, before it is committed; False if it must rest before."""

@@ -20,13 +20,13 @@ from pipeline.rule import Rule
 from pipeline.shard import Shard
 from pipeline.shell import metrics
 from pipeline.shell.app import (
-    SESSION_TIMEOUT_S,
     Outbox,
     before_each_produce,
     consumer_of,
     crash,
     log,
     serve,
+    still_ours,
 )
 from pipeline.shell.keeper import GivenUpError, Keeper
 from pipeline.shell.rehearsal import Work
@@ -94,7 +94,7 @@ class CorrelateStage:
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         await self._revoked(sender, assigned)
         consumer_of(self.app).before_commit = self.checkpoint
-        before_each_produce(self.app, self.still_ours)
+        before_each_produce(self.app, partial(still_ours, self.app, STAGE))
         # In tasks of their own: a rebalance must not wait for a large state to be read.
         self._loading = {
             tp.partition: asyncio.ensure_future(self._load(tp.partition)) for tp in assigned
@@ -161,14 +161,6 @@ class CorrelateStage:
         topic = self.settings.topic("dead-letters")
         await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
         await self._letters.delivered()
-
-    def still_ours(self) -> None:
-        """End this process if its partitions may be somebody else's by now: one that was stopped
-        or starved beyond the session timeout must not tell of alerts that another has opened.
-        """
-        silent = consumer_of(self.app).silent_for()
-        if silent > SESSION_TIMEOUT_S * 0.8:
-            crash(f"correlate: the broker has not heard of this worker for {silent:.0f} s")
 
     async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send revisions of alerts, those of one alert to one partition and in their order."""
