@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -15,11 +16,19 @@ MOST_SENSORS = 1_000
 """Of one source, so that a record stays small; those of any more are told as one without a name."""
 
 
-class Repeats:
-    """How many events came more than once, by those whose time falls in a sample.
+_EVERY_BIT = (1 << 32) - 1
 
-    While a sensor has sent fewer than `SAMPLE` events that is exact. Then only events are looked at
-    whose time has zeros where `mask` has ones, each for as many as it stands for.
+
+def number_of(uid: str) -> int:
+    """A number of 32 bits in which names differ, however alike they are."""
+    return crc32(uid.encode())
+
+
+class Repeats:
+    """How many events came more than once, by a sample of their names.
+
+    While a sensor has sent fewer than `SAMPLE` events that is exact. Then only names are looked at
+    whose `number_of` has zeros where `mask` has ones, each for as many as it stands for.
     """
 
     __slots__ = ("_seen", "found", "mask")
@@ -27,22 +36,27 @@ class Repeats:
     def __init__(self) -> None:
         self.mask = 0
         self.found = 0
-        self._seen: dict[str, int] = {}
+        self._seen: set[str] = set()
 
     def taken(self) -> int:
         """How many were found since this was asked before."""
         found, self.found = self.found, 0
         return found
 
-    def note(self, uid: str, time: int) -> None:
-        """An event of the sample: `time & mask` is 0."""
+    def note(self, uid: str) -> None:
+        """An event of the sample: `number_of(uid) & mask` is 0."""
         if uid in self._seen:
             self.found += self.mask + 1
             return
-        self._seen[uid] = time
+        self._seen.add(uid)
         while len(self._seen) > SAMPLE:
+            if self.mask >= _EVERY_BIT:
+                # Nobody's events come to that, but who makes names to: what is told of them is
+                # wrong then, and no more than that.
+                self._seen.clear()
+                return
             self.mask = self.mask * 2 + 1
-            self._seen = {uid: time for uid, time in self._seen.items() if not time & self.mask}
+            self._seen = {uid for uid in self._seen if not number_of(uid) & self.mask}
 
 
 class Figures(Struct):

@@ -13,7 +13,7 @@ from pipeline.clock import Clock, ClockPolicy
 from pipeline.company import Company
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
-from pipeline.feedback import Figures, Repeats, SourceFigures
+from pipeline.feedback import Figures, Repeats, SourceFigures, number_of
 from pipeline.fold import Folds, groups_of
 from pipeline.indicator import indicators
 from pipeline.registry import Party
@@ -188,8 +188,9 @@ class Intake:
                 heard.taken += 1
                 if time > heard.latest:  # noqa: PLR1730 - a call an event
                     heard.latest = time
-                if not time & repeats.mask:
-                    repeats.note(event.metadata.uid, time)
+                uid = event.metadata.uid
+                if not repeats.mask or not number_of(uid) & repeats.mask:
+                    repeats.note(uid)
 
             found, lost = indicators(event)
             uncanonical += lost

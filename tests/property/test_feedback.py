@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from zlib import crc32
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import feedback
+from pipeline.event import LAST_TIME_MS
 from pipeline.feedback import SAMPLE, Figures, Repeats, SourceFigures, sensor_of, together
 from pipeline.intake import Intake
 from pipeline.registry import Party
@@ -22,23 +25,67 @@ REASONS = st.sampled_from(["schema", "not-json", "too-late"])
 def test_up_to_the_sample_repeats_are_counted_exactly(events: list[tuple[int, int]]) -> None:
     repeats = Repeats()
     for uid, _ in events:
-        repeats.note(str(uid), NOW + uid)
+        repeats.note(str(uid))
     assert repeats.taken() == len(events) - len({uid for uid, _ in events})
     assert repeats.taken() == 0
 
 
-def test_beyond_the_sample_repeats_are_estimated_in_bounded_room() -> None:
-    repeats = Repeats()
-    count = SAMPLE * 20
+@pytest.mark.parametrize("step", [7, 1000, 1 << 20, 0], ids=["ms", "s", "even", "one moment"])
+def test_beyond_the_sample_repeats_are_estimated_in_bounded_room(step: int) -> None:
+    """Whatever a sensor's clock can tell apart."""
+    figures = SourceFigures("events.cz.cz-nren/0", NOW)
+    known = {"s-1": HERE}
+    intake = Intake("source", known, known, {"ip": 3_600_000}, LAST_TIME_MS, figures=figures)
+    count = SAMPLE * 5
+    events = [raw("s-1", f"{n}", n * step) for n in range(count)]
     for again in range(2):
-        for n in range(count):
-            time = NOW + n * 7
-            if not time & repeats.mask:
-                repeats.note(f"{n}", time)
-        assert len(repeats._seen) <= SAMPLE
+        intake.read_all(events, [NOW] * count)
+        intake.pack(1, NOW)
+        assert len(intake._repeats["s-1"]._seen) <= SAMPLE
         if not again:
-            assert repeats.taken() == 0
-    assert abs(repeats.taken() / count - 1) < 0.1
+            assert figures.of("s-1").twice == 0
+    assert figures.of("s-1").taken == 2 * count
+    assert abs(figures.of("s-1").twice / count - 1) < 0.1
+
+
+def test_who_names_all_events_alike_to_the_sample_stops_nobody() -> None:
+    repeats = Repeats()
+    for name in alike(SAMPLE * 2):
+        repeats.note(name)
+    assert len(repeats._seen) <= SAMPLE
+
+
+def alike(count: int) -> list[str]:
+    """Names whose CRC-32 is 0. It is linear: flips of characters add up."""
+    length = 48
+    plain = crc32(b"0" * length)
+
+    def reduced(checksum: int, flips: int) -> tuple[int, int]:
+        for known, by in sorted(basis, reverse=True):
+            if checksum ^ known < checksum:
+                checksum, flips = checksum ^ known, flips ^ by
+        return checksum, flips
+
+    basis: list[tuple[int, int]] = []
+    without_effect: list[int] = []
+    for n in range(length):
+        flipped = crc32((1 << 8 * n | int.from_bytes(b"0" * length)).to_bytes(length))
+        rest, flips = reduced(flipped ^ plain, 1 << n)
+        if rest:
+            basis.append((rest, flips))
+        else:
+            without_effect.append(flips)
+    rest, to_zero = reduced(plain, 0)
+    assert rest == 0
+    names = []
+    for chosen in range(count):
+        flips = to_zero
+        for n, of in enumerate(without_effect):
+            flips ^= of * (chosen >> n & 1)
+        names.append(format(flips, f"0{length}b"))
+    assert len(set(names)) == count
+    assert {crc32(name.encode()) for name in names} == {0}
+    return names
 
 
 @given(st.lists(st.tuples(st.sampled_from(["s-1", "s-2"]), st.integers(0, 9)), max_size=60))
