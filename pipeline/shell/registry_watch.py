@@ -25,11 +25,11 @@ log = logging.getLogger("sightline")
 class RegistryWatch:
     """`registry` is what the workers know."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._path = Path(settings.sensors)
-        self._seen = self._looks()
+        self._seen = self._looks()  # before it is read: what is written meanwhile is a change
+        self.registry = files.registry_of(self._path, settings.topic_prefix)
         self._look_at = 0.0
         self._said = ""
 

@@ -59,9 +59,9 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
 
     1 if a stage did not end well when it was told to.
     """
-    registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
-    asyncio.run(topics.ensure(registry, settings))
-    _warn_of_topics(topics.wanted(registry, settings), settings)
+    watch = RegistryWatch(settings)
+    asyncio.run(topics.ensure(watch.registry, settings))
+    _warn_of_topics(topics.wanted(watch.registry, settings), settings)
     files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +73,7 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
             for keeper in keepers:
                 keeper.start()
             _say_ready(keepers, stop)
-            status = _watch(keepers, stop, RegistryWatch(settings, registry), restart=restart)
+            status = _watch(keepers, stop, watch, restart=restart)
         finally:
             for keeper in keepers:
                 keeper.child.ask_to_stop()
