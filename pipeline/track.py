@@ -10,14 +10,14 @@ import heapq
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid5
 
-from pipeline.endemic import endemic
 from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
 from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.sight import Group
 from pipeline.slices import FIRST_SHIFT, SLICES, slice_of
-from pipeline.surprise import STRETCH, Background, Chance
+from pipeline.surprise import Background
+from pipeline.teller import Teller
 from pipeline.window import EVERYWHERE, Demand, Island, Window
 
 _NAMESPACE = UUID("7b1c7f0e-3f3c-5f0b-9a55-5e2a3d1f8c11")
@@ -31,7 +31,6 @@ class Track(Memory):
 
     __slots__ = (
         "_base",
-        "_chances",
         "_closings",
         "_demands",
         "_kept",
@@ -40,6 +39,7 @@ class Track(Memory):
         "_stale",
         "_sweeping",
         "_swept_at",
+        "_teller",
         "episodes",
         "merged",
         "parties",
@@ -61,12 +61,8 @@ class Track(Memory):
         self._demands: list[tuple[Rule, list[Demand]]] = [
             (rule, _demands(rule, parties)) for rule in rules
         ]
-        self._chances = (
-            {rule.id: Chance(rule, background) for rule in rules if rule.spread}
-            if background
-            else {}
-        )
-        self._base = max((chance.base for chance in self._chances.values()), default=0)
+        self._teller = Teller(rules, parties, background)
+        self._base = self._teller.base
         self._kept = _KEPT + self._base
         self.episodes: dict[str, list[LiveEpisode]] = {}
         self.merged: dict[str, list[Merger]] = {}
@@ -158,7 +154,7 @@ class Track(Memory):
         for live in younger:
             self.episodes[value].remove(live)
             # After a crash it may have been told without our knowing.
-            said = live.published or self._says(window, live)
+            said = live.published or self._teller.says(window, live)
             self._merge(value, Merger(live.id, live.rule, said, oldest.id), out)
         return oldest
 
@@ -170,7 +166,7 @@ class Track(Memory):
         )
 
     def _publish(self, value: str, window: Window, live: LiveEpisode, out: list[Episode]) -> None:
-        says = self._says(window, live)
+        says = self._teller.says(window, live)
         before = live.published
         if before is None:
             out.append(_revision(live.id, live.rule, value, Change.OPENED, says))
@@ -184,63 +180,6 @@ class Track(Memory):
             out.append(_revision(live.id, live.rule, value, Change.UPDATED, says))
         live.published = says
 
-    def _says(self, window: Window, live: LiveEpisode) -> Says:
-        covered = window.cover(live.first - SLICES + 1, live.last)
-        assert covered is not None  # its last window holds
-        first, last, numbers = covered
-        if live.carried_first is not None:
-            first = live.carried_first
-        parties = [self.parties.all[n] for n in live.carried_parties.union(numbers)]
-        return Says(
-            first,
-            last,
-            tuple(sorted({party.country for party in parties})),
-            tuple(sorted({party.organisation for party in parties})),
-            self._p_value(window, live),
-            self._endemic(window, live),
-        )
-
-    def _p_value(self, window: Window, live: LiveEpisode) -> float | None:
-        chance = self._chances.get(live.rule.id)
-        if chance is None:
-            return None
-        before, spread = live.carried_before, live.carried_spread
-        if before is None:
-            before = self._count_before(window, live)
-        if spread is None:
-            spread = self._count_spread(window, live)
-        return chance.p_value(before, spread)
-
-    def _count_before(self, window: Window, live: LiveEpisode) -> int:
-        first = live.first - SLICES + 1
-        return window.count(first - self._base, first - 1)
-
-    def _count_spread(self, window: Window, live: LiveEpisode) -> int:
-        first = live.first - SLICES + 1
-        covered = window.cover(first, min(first + STRETCH - 1, live.last))
-        assert covered is not None  # its first window holds
-        group = self._groups(live.rule)
-        return len({group[party] for party in covered[2]})
-
-    def _endemic(self, window: Window, live: LiveEpisode) -> bool:
-        chance = self._chances.get(live.rule.id)
-        if chance is None or live.last - live.first < chance.base:
-            return False
-        end = live.last - SLICES
-        base = window.cover(end - chance.base + 1, end)
-        group = self._groups(live.rule)
-        return base is not None and endemic(
-            chance.groups,
-            chance.base,
-            window.count(end - chance.base + 1, end),
-            len({group[party] for party in base[2]}),
-            window.count(end + 1, live.last),
-        )
-
-    def _groups(self, rule: Rule) -> dict[int, int]:
-        parties = self.parties
-        return parties.countries if rule.spread == "country" else parties.organisations
-
     def refresh(self) -> list[Episode]:
         """The revisions that `settle` held back: attacks that merely went on."""
         out: list[Episode] = []
@@ -248,7 +187,7 @@ class Track(Memory):
             window = self.states.get(value)
             for live in self.episodes.get(value, ()):
                 if isinstance(window, Window):
-                    says = self._says(window, live)
+                    says = self._teller.says(window, live)
                     if live.published is not None and says != live.published:
                         live.published = says
                         out.append(_revision(live.id, live.rule, value, Change.UPDATED, says))
@@ -280,7 +219,7 @@ class Track(Memory):
             window = self.states[value]
             assert isinstance(window, Window)
             for live in [live for live in lives if live.last <= last]:
-                says = self._says(window, live)
+                says = self._teller.says(window, live)
                 out.append(_revision(live.id, live.rule, value, Change.CLOSED, says))
                 lives.remove(live)
                 window.floor = max(window.floor, live.last + 1)
@@ -290,21 +229,10 @@ class Track(Memory):
         return out
 
     def _forget(self, value: str, window: Window) -> None:
-        base = self.frontier - self._kept
+        before = self.frontier - self._kept
         for live in self.episodes.get(value, ()):
-            first = live.first - SLICES + 1
-            # What can no longer change, before it is forgotten: these windows and all before them
-            # are final.
-            if self._base and live.carried_before is None and first - self._base < base:
-                live.carried_before = self._count_before(window, live)
-            if self._base and live.carried_spread is None and first < base:
-                live.carried_spread = self._count_spread(window, live)
-            if first < base and window.since < base and (covered := window.cover(first, base - 1)):
-                earliest, _, parties = covered
-                if live.carried_first is None:
-                    live.carried_first = earliest
-                live.carried_parties = live.carried_parties.union(parties)
-        window.forget(base)
+            self._teller.carry(window, live, before)
+        window.forget(before)
 
     def sweep(self, budget: int) -> int:
         """Forget what the watermark has passed, looking at no more than `budget` indicators.

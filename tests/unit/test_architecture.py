@@ -65,6 +65,7 @@ WAY = (
     "endemic",
     "memory",
     "episode",
+    "teller",
     "track",
     "label_track",
     "count_track",
