@@ -30,6 +30,7 @@ from pipeline.slices import SLICES
 FULL: Final = b""
 """In place of a set of events: there are as many as the rule asks for, or more."""
 HASH_BYTES: Final = 8
+ORIGINS: Final = frozenset({"origin_country", "origin_as"})
 _ORIGINS: Final = 1 << 16
 _LOOKS: Final = 4_096
 
@@ -62,8 +63,10 @@ class Asked:
     __slots__ = ("_attributes", "_by_look", "_decode", "_selecting", "label")
 
     def __init__(self, rules: Iterable[Rule], geo: Geo | None = None) -> None:
-        """`geo`: needed where a rule counts origins."""
+        """`geo`: where a rule counts origins; a `ValueError` if it is missing then."""
         known = list(rules)
+        if geo is None and any(a.counts in ORIGINS for rule in known for a in rule.aspects):
+            raise ValueError("a rule counts origins, and nobody says where addresses are")
         lengths = aspect_lengths(known)
         by_digest: dict[str, Selecting] = {}
         attributes: set[str] = set()
@@ -172,7 +175,7 @@ class Told:
                 continue
             for kind, aspect, length in aspects:
                 label = ""
-                if aspect.counts in {"origin_country", "origin_as"}:
+                if aspect.counts in ORIGINS:
                     ip = event.src_endpoint.ip if event.src_endpoint is not None else None
                     label = self._asked.label(aspect.counts, ip) if ip and len(ip) <= 64 else ""
                     if not label:

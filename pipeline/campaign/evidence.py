@@ -70,7 +70,7 @@ class Evidence:
                 place = (party, first * SLICES // length)
                 self._join((group.type, value), place, Fact(first, last, companions))
             count += len(group.values)
-            self.latest = max(self.latest, *group.last_seen)
+            self.latest = max((self.latest, *group.last_seen))
         return count
 
     def _join(self, indicator: Indicator, place: Place, fact: Fact) -> None:

@@ -26,9 +26,8 @@ pytestmark = [
 ]
 
 RULES = Path(__file__).parents[2] / "deploy" / "rules"
-HISTORY = {"alerts": (), "split_from": msgspec.UNSET, "p_value": None}
-"""What depends on when it was looked: an alert's id, on the batch that opened it; its p-value, which
-is final when the alert is closed, and here most are open."""
+HISTORY = {"alerts": (), "split_from": msgspec.UNSET}
+"""What depends on when it was looked: an alert's id, on the batch that opened it."""
 
 
 def world(folder: Path) -> list[bytes]:
@@ -131,6 +130,7 @@ def test_whatever_dies_campaigns_are_those_of_the_offline_run(
         settings.lateness_ms,
         grouping=True,
         benign=files.benign_of(settings),
+        geo=files.geo_of(settings),
     )
     list(run.episodes(events, lambda *_: None))
     wanted = {one.id: msgspec.structs.replace(one, **HISTORY) for one in run.campaigns()}

@@ -10,6 +10,7 @@ from pipeline.adapter.catalogue import BY_NAME
 from pipeline.adapter.conversion import Conversion, Rejected
 from pipeline.adapter.instant import Clock
 from pipeline.alert import Alert
+from pipeline.geo import Geo
 from pipeline.registry import Registry, read_registry
 from pipeline.shell.files import geo_of, rules_of
 from pipeline.shell.offline import OfflineRun, alerts
@@ -71,7 +72,7 @@ def converted(format_: str, sensor: str, document: dict[str, Any]) -> list[bytes
 
 def raised(events: Sequence[bytes]) -> dict[tuple[str, str], Alert]:
     """By rule and indicator, the alerts of the project's own rules."""
-    run = OfflineRun(registry(), rules_of(None), 24 * HOUR)
+    run = OfflineRun(registry(), rules_of(None), 24 * HOUR, geo=Geo())
     rejected: list[object] = []
     found = list(
         alerts(
