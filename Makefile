@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 SETUP := $(VENV)/.setup
+# Thousands of whole runs of the core: traced for coverage they take five times as long.
+WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages \
@@ -34,7 +36,9 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup ## Unit, property and golden tests, with the core's coverage
-	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit tests/property tests/golden --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit tests/property tests/golden \
+	  $(addprefix --ignore=,$(WHOLE_RUNS)) --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(WHOLE_RUNS)
 
 integration: setup ## Real processes on a real broker
 	$(BIN)/python -m pytest -q tests/scenarios tests/integration
