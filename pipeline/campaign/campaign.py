@@ -8,7 +8,7 @@ joined the older one's id stays.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from math import exp, fsum, log
 from uuid import UUID, uuid5
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.campaign.confidence import Trust, Witness, confidence
-from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.evidence import Evidence, Fact
 from pipeline.campaign.group import Grouping, Reason
 from pipeline.campaign.label import About, Label, Labels, Verdict
 from pipeline.campaign.match import Match
@@ -35,6 +35,8 @@ DORMANT_MS = 24 * 3_600_000
 """One of which nothing was seen for so long is dormant,"""
 CLOSED_MS = 72 * 3_600_000
 """and for so long, closed."""
+MOST_SEEN = 1_000
+"""Sightings that a revision names: some 150 KB."""
 
 
 class Status(StrEnum):
@@ -63,6 +65,21 @@ class Why(Struct, frozen=True):
     p: float
 
 
+class Seen(Struct, frozen=True):
+    """One party's sightings of one member: in how many slices at the least, and from when to when.
+
+    Times in ms.
+    """
+
+    type: str
+    value: str
+    organisation: str
+    country: str
+    first_seen: int
+    last_seen: int
+    slices: int
+
+
 class Word(Struct, frozen=True):
     """What an analyst says of a campaign, and how sure of it, in percent."""
 
@@ -81,6 +98,8 @@ class Campaign(Struct, frozen=True):
     came. `p_value` is that of its alerts taken together, null where none has one. `confidence` is
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
+    `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
+    if there is room, and `sightings_omitted` is how many more there are.
     """
 
     id: str
@@ -101,6 +120,8 @@ class Campaign(Struct, frozen=True):
     confidence_word: str
     admiralty: str
     corroboration: tuple[Witness, ...]
+    sightings: tuple[Seen, ...] = ()
+    sightings_omitted: int | msgspec.UnsetType = msgspec.UNSET
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
@@ -160,6 +181,7 @@ def _campaign(
     grown = max(grown, *since.values())
     confirmed = label.confidence if label and label.verdict is Verdict.CONFIRMED else None
     sure = confidence(trust, seen, confirmed)
+    sightings, omitted = bounded(_sightings(evidence, members))
     return labelled(
         Campaign(
             id=name,
@@ -183,9 +205,42 @@ def _campaign(
             confidence_word=sure.word,
             admiralty=sure.grade,
             corroboration=sure.witnesses,
+            sightings=sightings,
+            sightings_omitted=omitted or msgspec.UNSET,
         ),
         label,
     )
+
+
+def _sightings(evidence: Evidence, members: Iterable[Indicator]) -> Iterator[Seen]:
+    for one in members:
+        of: dict[int, list[Fact]] = defaultdict(list)
+        for (party, _), fact in evidence.facts[one].items():
+            of[party].append(fact)
+        for party, facts in of.items():
+            who = evidence.parties.all[party]
+            first, last = min(fact.first for fact in facts), max(fact.last for fact in facts)
+            yield Seen(*one, who.organisation, who.country, first, last, len(facts))
+
+
+def bounded(sightings: Iterable[Seen], most: int = MOST_SEEN) -> tuple[tuple[Seen, ...], int]:
+    """The earliest first, and how many are left out. Each party's first is the last to go."""
+    ordered = sorted(sightings, key=_earliest_first)
+    if len(ordered) <= most:
+        return tuple(ordered), 0
+    firsts: dict[tuple[str, str], Seen] = {}
+    for one in ordered:
+        firsts.setdefault((one.organisation, one.country), one)
+    kept = set(list(firsts.values())[:most])
+    for one in ordered:
+        if len(kept) == most:
+            break
+        kept.add(one)
+    return tuple(one for one in ordered if one in kept), len(ordered) - most
+
+
+def _earliest_first(one: Seen) -> tuple[int, str, str, str, str]:
+    return one.first_seen, one.type, one.value, one.organisation, one.country
 
 
 def status(grown_at: int, last_seen: int, latest: int) -> Status:

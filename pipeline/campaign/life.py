@@ -20,7 +20,9 @@ import msgspec
 from pipeline.campaign.campaign import (
     Campaign,
     Member,
+    Seen,
     Status,
+    bounded,
     identity,
     labelled,
     oldest_first,
@@ -113,8 +115,21 @@ def _keep_names(
 
 
 def _with_past(one: Campaign, before: Campaign, aged: Collection[Member]) -> Campaign:
+    seen = {_whose(each): each for each in before.sightings}
+    for each in one.sightings:
+        past = seen.get(_whose(each), each)
+        seen[_whose(each)] = replace(
+            each,
+            first_seen=min(each.first_seen, past.first_seen),
+            last_seen=max(each.last_seen, past.last_seen),
+            slices=max(each.slices, past.slices),
+        )
+    sightings, omitted = bounded(seen.values())
+    omitted += max(one.sightings_omitted or 0, before.sightings_omitted or 0)
     return replace(
         one,
+        sightings=sightings,
+        sightings_omitted=omitted or msgspec.UNSET,
         first_seen=min(one.first_seen, before.first_seen),
         first_told=min(one.first_told, before.first_told),
         indicators=(*one.indicators, *(each for each in aged if each not in one.indicators)),
@@ -123,6 +138,10 @@ def _with_past(one: Campaign, before: Campaign, aged: Collection[Member]) -> Cam
         alerts=tuple(dict.fromkeys((*before.alerts, *one.alerts))),
         reasons=(*one.reasons, *(r for r in before.reasons if Member(r.type, r.value) in aged)),
     )
+
+
+def _whose(seen: Seen) -> tuple[str, str, str, str]:
+    return seen.type, seen.value, seen.organisation, seen.country
 
 
 def _split(

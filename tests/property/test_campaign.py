@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.alert import Alert, alert
 from pipeline.benign import NOTHING_LISTED
-from pipeline.campaign.campaign import Campaign, Status, identity
+from pipeline.campaign.campaign import Campaign, Member, Seen, Status, bounded, identity
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.desk import Desk
 from pipeline.campaign.label import About, Label, Marked, Verdict
@@ -122,6 +122,38 @@ def test_two_strikes_are_two_campaigns_and_what_is_common_is_none() -> None:
     assert members == [{"a", "file-1"}, {"b", "file-2"}]
     assert [campaign.alerts for campaign in WANTED] == [("old", "file-1"), ("new",)]
     assert [campaign.id for campaign in WANTED] == [identity(("ip", "a")), identity(("ip", "b"))]
+
+
+def test_a_campaign_says_who_saw_what_and_when() -> None:
+    one = WANTED[0]
+    mine = [
+        (group.type, value, seen.organisation, seen.country, group.first_seen[0])
+        for seen in WORLD
+        for group in seen.groups
+        for value in group.values
+        if Member(group.type, value) in one.indicators
+    ]
+    assert [(s.type, s.value, s.organisation, s.country, s.first_seen) for s in one.sightings] == (
+        sorted(mine, key=lambda each: (each[4], *each[:4]))
+    )
+    assert all(seen.last_seen == seen.first_seen and seen.slices == 1 for seen in one.sightings)
+    assert one.sightings_omitted is msgspec.UNSET
+
+
+@given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 9))), st.integers(1))
+def test_of_many_sightings_each_partys_first_is_the_last_to_go(
+    many: set[tuple[int, int, int]], most: int
+) -> None:
+    all_ = [Seen("ip", f"{v}", f"org-{p}", "AT", at, at, 1) for v, p, at in many]
+    kept, omitted = bounded(all_, most)
+    assert len(kept) == min(most, len(all_)) == len(all_) - omitted
+    assert set(kept) <= set(all_)
+    assert list(kept) == sorted(kept, key=lambda one: (one.first_seen, one.value, one.organisation))
+    parties = {one.organisation for one in all_}
+    if most >= len(parties):
+        first = {p: min(one.first_seen for one in all_ if one.organisation == p) for p in parties}
+        for one in parties:
+            assert first[one] == min(each.first_seen for each in kept if each.organisation == one)
 
 
 @settings(max_examples=25, deadline=None)
@@ -237,6 +269,7 @@ def test_one_that_goes_on_beyond_the_horizon_keeps_its_name_and_its_past() -> No
     assert (now.id, now.first_seen) == (first.id, first.first_seen)
     assert {"a", "tool-1", "tool-14", "file-1"} <= {one.value for one in now.indicators}
     assert ("ip", "a") not in at.evidence.facts
+    assert {(one.value, one.country) for one in now.sightings} >= {("a", "AT"), ("tool-14", "KE")}
 
 
 def test_a_verdict_on_a_campaign_is_its_own() -> None:
