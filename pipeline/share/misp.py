@@ -191,7 +191,8 @@ def _sighting(campaign: str, seen: Seen, producer: Producer) -> dict[str, Any]:
 
 
 def _iso(ms: int) -> str:
-    return f"{moment(ms)[:-1]}000+00:00"
+    """As Python writes a time, which is what MISP reads: a whole second without its zeros."""
+    return f"{moment(ms)[:-1]}000+00:00" if ms % 1_000 else f"{moment(ms)[:-5]}+00:00"
 
 
 def _tags(campaign: Campaign, pap: Pap) -> list[dict[str, Any]]:

@@ -110,8 +110,9 @@ def revised_at(campaign: Campaign) -> int:
 
     The clock is not asked, so that exporting twice comes to the same bytes, and a recipient learns
     nothing of what it may not see. Where nothing is later but a late sighting came, each thing that
-    a campaign is made of counts for a millisecond. What a revision takes away without anything new
-    is not seen here: who remembers what was exported sees to that (`pipeline.share.stix_version`).
+    a campaign is made of counts for a millisecond. What a revision takes away without anything new,
+    and that a slice's first sighting was earlier than thought, is not seen here: who remembers what
+    was exported sees to that (`pipeline.share.stix_version`).
     """
     said = campaign.label.at if isinstance(campaign.label, Word) else 0
     latest = max(

@@ -35,6 +35,7 @@ DOCUMENTS = [
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
     ROOT / "docs/rules.md",
+    ROOT / "docs/sharing.md",
     THREATS,
     *FIGURES,
     *DECISIONS,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -59,7 +60,7 @@ def export(
     by = Producer(producer)
     if format_ is Format.MISP:
         with Feed(out, by, pap) as feed:
-            for told in _told(campaigns, follow_, config):
+            for told in _told(campaigns, follow_, config, until_stopped() if follow_ else None):
                 changed = feed.update(told.campaigns.values(), told.gone)
                 _say_left_out(told.campaigns.values())
                 if follow_:
@@ -108,9 +109,10 @@ def push(
     """Push campaigns to a MISP server, with who saw what."""
     from pipeline.shell.export.misp_server import MispServer, Outcome
 
-    by = Producer(producer)
-    with MispServer(server, secret(key_file, "--key-file"), authorities) as to:
-        for told in _told(campaigns, follow_, config):
+    by, stop = Producer(producer), until_stopped() if follow_ else Event()
+    # Who is told to stop does not wait for another try.
+    with MispServer(server, secret(key_file, "--key-file"), authorities, stop.wait) as to:
+        for told in _told(campaigns, follow_, config, stop):
             counts = dict.fromkeys(Outcome, 0)
             for one in filter(shareable, told.campaigns.values()):
                 event = misp.pushed(one, by, pap)
@@ -121,12 +123,14 @@ def push(
             print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), flush=True)
 
 
-def _told(path: Path | None, following: bool, config: Path | None) -> Iterator[Told]:
+def _told(
+    path: Path | None, following: bool, config: Path | None, stop: Event | None = None
+) -> Iterator[Told]:
     if following == (path is not None):
         raise WrongUseError("name either a file, --campaigns FILE, or --follow")
     if path is None:
         print("ready", flush=True)
-        yield from follow(load(config), until_stopped())
+        yield from follow(load(config), stop or Event())
     else:
         yield Told({one.id: one for one in read_campaigns(path)})
 

@@ -55,7 +55,7 @@ class MispServer:
         url: str,
         key: str,
         authorities: Path | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._url = _checked(url)
         self._pause = pause
