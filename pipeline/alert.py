@@ -32,7 +32,7 @@ SEVERITY = {
     Level.CRITICAL: 5,
 }
 # OCSF's observable types; 99 is "Other", which `type` then names.
-_OBSERVABLE_TYPE = {
+OBSERVABLE_TYPE = {
     "domain": 1,
     "ip": 2,
     "url": 6,
@@ -43,7 +43,7 @@ _OBSERVABLE_TYPE = {
     "cve": 18,
     "credential": 19,
 }
-_OTHER = 99
+OTHER = 99
 
 
 class Product(Struct, frozen=True):
@@ -118,7 +118,7 @@ class Alert(Struct, frozen=True):
     unmapped: Unmapped
 
 
-_METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
+METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -127,7 +127,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     rule = episode.rule
     activity, status = _STAGE[episode.change]
     kind = rule.indicator_type
-    number = _OBSERVABLE_TYPE.get(kind, _OTHER)
+    number = OBSERVABLE_TYPE.get(kind, OTHER)
     origin = geo.origin(episode.value) if kind == IP else None
     listed = benign.lists(kind, episode.value)
     merged_into = msgspec.UNSET if episode.merged_into is None else episode.merged_into
@@ -140,7 +140,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
-        metadata=_METADATA,
+        metadata=METADATA,
         finding_info=FindingInfo(
             episode.id,
             rule.title,
@@ -149,7 +149,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
             Analytic(ANALYTIC_RULE, rule.id, rule.title),
         ),
         observables=(
-            AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
+            AlertObservable(kind, number, episode.value, kind if number == OTHER else None),
         ),
         unmapped=Unmapped(
             episode.countries,

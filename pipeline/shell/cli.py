@@ -23,6 +23,7 @@ from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -42,6 +43,8 @@ cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
+cli.command()(export)
+cli.command()(push)
 cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]

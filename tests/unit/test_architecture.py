@@ -78,7 +78,8 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
-    "share.tlp",
+    *(f"share.{stage}" for stage in ("tlp", "moment", "outward", "uri", "stix_object")),
+    *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
