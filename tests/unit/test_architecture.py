@@ -41,6 +41,8 @@ WAY = (
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
+    "share.tlp",
+    "share.terms",
     "registry",
     "party",
     "yaml_node",
@@ -78,7 +80,7 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
-    "share.tlp",
+    "share.release",
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
