@@ -190,7 +190,7 @@ def _reads(stage: str, registry: Registry) -> object:
     if stage == "intake":
         return registry.sensors, registry.parties
     if stage == "campaign":
-        return registry.trust
+        return registry.terms
     return background(registry.parties)
 
 
@@ -240,7 +240,7 @@ def run_stage(stage: str) -> int:
         IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         benign = files.benign_of(settings)
-        CampaignStage(app, settings, rules, benign, registry.trust, sightings)
+        CampaignStage(app, settings, rules, benign, registry.terms, sightings)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)
