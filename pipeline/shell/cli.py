@@ -22,7 +22,7 @@ from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
-from pipeline.shell.cli_serve import serve
+from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
@@ -223,6 +223,7 @@ cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
 cli.command()(serve)
+cli.command()(user)
 
 
 @cli.command()

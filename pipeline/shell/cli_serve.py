@@ -1,13 +1,19 @@
-"""`sightline serve`: dashboard and HTTP API."""
+"""`sightline serve`: dashboard and HTTP API; `sightline user`: who may log in to it."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.shell.settings import load
+from pipeline.shell.serve.people import Role, hashed, user_table
+from pipeline.shell.settings import FailedError, WrongUseError, load
+
+_SHORTEST = 10  # characters of a password
 
 
 def serve(
@@ -30,3 +36,28 @@ def serve(
         serve_store=str(store) if store else None,
     )
     raise typer.Exit(run(settings))
+
+
+def user(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What he or she is called.")],
+    role: Annotated[Role, typer.Option(help="An analyst may label.")] = Role.ANALYST,
+    organisation: Annotated[str, typer.Option(help="Whom he or she speaks for.")] = "",
+    users: Annotated[Path, typer.Option(help="The file to add to.")] = Path("var/users.toml"),
+) -> None:
+    """Add somebody who may log in to `sightline serve`."""
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {name}: ")
+        if password != getpass.getpass("Again: "):
+            raise WrongUseError("the two differ")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < _SHORTEST:
+        raise WrongUseError(f"a password has {_SHORTEST} characters or more")
+    table = user_table(name, role, hashed(password), organisation)
+    try:
+        users.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(users, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:
+            file.write(table)
+    except OSError as error:
+        raise FailedError(f"{users}: {error.strerror}") from None
+    print(f"{users}: added; sightline serve reads it when it starts")

@@ -21,7 +21,10 @@ _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
     "campaign_horizon",
 )
-_BESIDE = ("ssl_ca_file", "sasl_password_file")  # these travel in one folder with their settings
+_BESIDE = (
+    *("ssl_ca_file", "sasl_password_file"),
+    *("serve_users", "serve_certificate", "serve_key"),
+)  # these travel in one folder with their settings
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -72,6 +75,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Its read store, made anew from the topics where it is missing."""
     serve_users: str = ""
     """Who may log in there, a TOML file; on loopback none are needed."""
+    serve_certificate: str = ""
+    """PEM of its certificate, and what vouches for it; with `serve_key`, it serves HTTPS."""
+    serve_key: str = ""
     lane: Literal["live", "exercise"] = "live"
     """Whether what is here is meant, or an exercise, which is said wherever it is shown."""
     lateness: str = "24h"

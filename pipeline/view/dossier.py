@@ -15,6 +15,7 @@ from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Seen
 from pipeline.geo import Origin
 from pipeline.indicator import IP
+from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.view.defang import defanged
 
 UNKNOWN = "unknown"
@@ -106,7 +107,7 @@ def dossier(
             MemberShown(
                 *key,
                 defanged(*key),
-                reason.why if reason else "",
+                _shown(reason.why) if reason else "",
                 reason.p if reason else None,
                 (told.get(member.value) or origin_of(member.value)) if member.type == IP else None,
                 lists_of(*key),
@@ -119,6 +120,15 @@ def dossier(
         )
     cells = _matrix(members)
     return Dossier(timeline(campaign.sightings), _rows(cells), cells, tuple(members))
+
+
+def _shown(why: str) -> str:
+    """A reason with the indicator in it defanged: `with ip 198.51.100.7: 3 of 4 sightings`."""
+    whom, colon, rest = why.rpartition(": ")
+    words = whom.split(" ", 2)
+    if len(words) < 3 or words[1] not in INDICATOR_TYPES:
+        return why
+    return f"{words[0]} {words[1]} {defanged(words[1], words[2])}{colon}{rest}"
 
 
 def timeline(sightings: Iterable[Seen]) -> tuple[Step, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,22 +20,34 @@ log = logging.getLogger(__name__)
 KINDS = ("alerts", "campaigns", "labels")
 _BATCH = 2_000  # records a transaction
 _WAIT_S = 2.0
+_ASK_S = 5.0
+
+
+@dataclass(slots=True)
+class Freshness:
+    """How far what is shown is behind what there is."""
+
+    behind: int | None = None
+    """Records not yet read; None before the broker was reached."""
+    heard: float | None = None
+    """When the broker last answered, by the monotonic clock."""
 
 
 class TopicReader:
     """Reads on from where the store is. What changed is handed to `changed`, after it is kept."""
 
     def __init__(
-        self, settings: Settings, store: Store, changed: Callable[[Sequence[Row]], None]
+        self,
+        settings: Settings,
+        store: Store,
+        changed: Callable[[Sequence[Row]], None],
+        freshness: Freshness,
     ) -> None:
         self._settings = settings
         self._store = store
         self._changed = changed
         self._kind_of = {settings.topic(kind): kind for kind in KINDS}
-        self.behind: int | None = None
-        """Records not yet read; None before the broker was reached."""
-        self.heard: float | None = None
-        """When the broker last answered, by the monotonic clock."""
+        self._freshness = freshness
 
     async def run(self) -> None:
         """For ever. A broker that is away is waited for; anything else ends the process."""
@@ -48,7 +61,7 @@ class TopicReader:
             try:
                 await consumer.start()
                 await self._read(consumer)
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 log.warning("the broker cannot be read: %r; trying again", error)
                 await asyncio.sleep(_WAIT_S)
             finally:
@@ -78,11 +91,14 @@ class TopicReader:
                 }
                 self._changed(await asyncio.to_thread(self._store.apply, records, positions))
             self._note(consumer, partitions)
+            if time.monotonic() - (self._freshness.heard or 0.0) > _ASK_S:
+                # Nothing to read and nobody there look the same: it is asked for something.
+                await asyncio.wait_for(consumer.end_offsets(partitions[:1]), _ASK_S)
+                self._freshness.heard = time.monotonic()
 
     def _note(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
-        self.heard = time.monotonic()
         known = self._store.positions()
-        self.behind = sum(
+        self._freshness.behind = sum(
             max(0, (consumer.highwater(tp) or 0) - known.get((tp.topic, tp.partition), 0))
             for tp in partitions
         )

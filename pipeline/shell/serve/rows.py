@@ -88,6 +88,8 @@ class Page(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
     total: int
     next: str | None
+    revision: int
+    """All changes up to this one are in it."""
     cut: bool = False
 
 

@@ -143,9 +143,10 @@ class Store:
                     if len(numbers) > limit:
                         break
             rows = tuple(self._row(connection, kind, number) for _, number in numbers[:limit])
+            (revision,) = connection.execute(f"SELECT max(revision) FROM {kind}").fetchone()  # noqa: S608
         more = len(numbers) > limit
         following = "{}.{}".format(*numbers[limit - 1]) if more else None
-        return Page(rows, found.bit_count(), following, cut)
+        return Page(rows, found.bit_count(), following, revision or 0, cut)
 
     def _found(
         self, connection: sqlite3.Connection, kind: Kind, wanted: Wanted, text: str
