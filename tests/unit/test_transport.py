@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from types import SimpleNamespace
@@ -64,6 +65,7 @@ class Recording(BatchConsumer):
         self._unacked_messages: set[Any] = set()
         self._waiting_for_ack = None
         self.before_commit = None
+        self._giving_up = asyncio.Event()
         self.commits: list[dict[TP, int]] = []
         self.fails = False
 
@@ -170,6 +172,32 @@ async def test_only_the_topics_asked_for() -> None:
     consumer.done(B, batch(5))
     assert await consumer.force_commit({B})
     assert consumer.commits == [{B: 6}]
+
+
+async def test_nobody_waits_for_work_on_what_is_to_be_given_up() -> None:
+    consumer = Recording()
+    ends = asyncio.Event()
+
+    async def work() -> str:
+        await ends.wait()
+        return "done"
+
+    waiting = asyncio.ensure_future(consumer.unless_given_up(work()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer._giving_up.set()
+    assert await waiting is None
+    consumer._giving_up.clear()
+    ends.set()
+    assert await consumer.unless_given_up(work()) == "done"
+
+
+async def test_what_fails_fails_for_who_waits_for_it() -> None:
+    async def work() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await Recording().unless_given_up(work())
 
 
 def test_an_ack_ends_the_waiting_and_commits_nothing() -> None:
