@@ -22,6 +22,7 @@ from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
@@ -224,6 +225,8 @@ cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(serve)
+cli.command()(user)
 
 
 @cli.command()

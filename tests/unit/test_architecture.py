@@ -84,6 +84,7 @@ WAY = (
     "share.release",
     *(f"share.{stage}" for stage in ("moment", "outward", "uri", "stix_object")),
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
+    *(f"view.{stage}" for stage in ("facet", "defang", "line", "dossier")),
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
