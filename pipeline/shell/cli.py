@@ -24,6 +24,7 @@ from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -39,6 +40,7 @@ cli = typer.Typer(
 
 cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(evidence, name="evidence")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
