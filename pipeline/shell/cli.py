@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_convert import convert
@@ -25,6 +26,7 @@ from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.export.cli import export, push
+from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -38,7 +40,9 @@ cli = typer.Typer(
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
 
+cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(evidence, name="evidence")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
