@@ -79,7 +79,7 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.tlp",
-    "share.filter",
+    *(f"share.{stage}" for stage in ("filter", "directory", "route")),
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
