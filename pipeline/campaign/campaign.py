@@ -23,9 +23,10 @@ from pipeline.campaign.label import About, Label, Labels, Verdict
 from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.share.tlp import Pap, Tlp
 
 _NAMESPACE = UUID("2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4")
-_TLP = "AMBER"  # until routing says otherwise: not beyond those who take part
+_TLP = Tlp.AMBER  # until routing says otherwise: not beyond those who take part
 _ORDER = {kind: number for number, kind in enumerate(INDICATOR_TYPES)}
 _INFORMATIONAL = 1
 
@@ -68,7 +69,8 @@ class Why(Struct, frozen=True):
 class Seen(Struct, frozen=True):
     """One party's sightings of one member: in how many slices at the least, and from when to when.
 
-    Times in ms.
+    Times in ms. `tlp` and `pap` as the events themselves were labelled, if they were. In what is
+    released to others the organisation, or the country as well, may be empty: not told.
     """
 
     type: str
@@ -78,6 +80,8 @@ class Seen(Struct, frozen=True):
     first_seen: int
     last_seen: int
     slices: int
+    tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
 
 
 class Word(Struct, frozen=True):
@@ -99,7 +103,8 @@ class Campaign(Struct, frozen=True):
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
-    if there is room, and `sightings_omitted` is how many more there are.
+    if there is room, and `sightings_omitted` is how many more there are. `unnamed`: in what is
+    released to others (`pipeline.share.release`), how many organisations are in it unnamed.
     """
 
     id: str
@@ -114,7 +119,7 @@ class Campaign(Struct, frozen=True):
     confidence: int
     p_value: float | None
     reasons: tuple[Why, ...]
-    tlp: str
+    tlp: Tlp
     first_told: int
     grown_at: int
     confidence_word: str
@@ -126,6 +131,13 @@ class Campaign(Struct, frozen=True):
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
     label: Word | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    unnamed: int | msgspec.UnsetType = msgspec.UNSET
+
+
+def member_order(one: Member) -> tuple[int, str]:
+    """By type, in the order that types have, then by value."""
+    return _ORDER[one.type], one.value
 
 
 def identity(one: Indicator) -> str:

@@ -19,9 +19,9 @@ from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.share.defang import defanged
 from pipeline.share.filter import SEVERITIES
+from pipeline.share.moment import moment
 from pipeline.share.route import Victim
-from pipeline.share.tlp import Tlp, tlp_of
-from pipeline.share.when import moment
+from pipeline.share.tlp import UNLABELLED_TLP, Tlp, tlp_of
 
 _NAMESPACE: Final = UUID("6b0f4b0e-9a0b-5a55-8f0c-0d6a2f5be6c1")
 MOST_NAMED: Final = 50
@@ -83,15 +83,15 @@ class Letter(Struct, frozen=True):
     def tlp(self) -> Tlp:
         match self.body:
             case Told():
-                said = self.body.campaign.tlp
+                return tlp_of(self.body.campaign.tlp) or UNLABELLED_TLP
             case Raised():
-                said = Tlp.AMBER_STRICT
+                return UNLABELLED_TLP
             case _:
-                said = self.body.tlp
-        return tlp_of(said) or Tlp.AMBER_STRICT
+                return tlp_of(self.body.tlp) or UNLABELLED_TLP
 
 
 def letter(to: str, at: int, body: Body) -> Letter:
+    name: tuple[str, ...]
     match body:
         case Told():
             name = (body.thread, str(body.revision))
@@ -108,13 +108,15 @@ def substance(campaign: Campaign, yours: Iterable[Victim]) -> str:
     Who saw what, of whom and where; what became of it; how it may be passed on.
     """
     ended = campaign.status if campaign.status in {Status.CLOSED, Status.MERGED} else ""
-    seen = sorted({(one.type, one.value, one.organisation, one.country) for one in campaign.sightings})
+    seen = sorted(
+        {(one.type, one.value, one.organisation, one.country) for one in campaign.sightings}
+    )
     said = (
         ended,
         campaign.severity,
         campaign.tlp,
         [(one.type, one.value) for one in campaign.indicators],
-        seen,
+        sorted(seen),
         campaign.unnamed or 0,
         bool(campaign.withdrawn),
         campaign.label.verdict if campaign.label else "",

@@ -69,7 +69,7 @@ _decode = msgspec.json.Decoder(Said).decode
 
 def decode(value: bytes) -> Said:
     """A record; a `msgspec.DecodeError` if it is none, or its text has control characters."""
-    said = _decode(value)
+    said: Said = _decode(value)
     if has_control(said.text.replace("\n", " ")):
         raise msgspec.ValidationError("its text holds control characters")
     return said

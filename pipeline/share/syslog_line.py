@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.share.letter import Asked, Body, Letter, Raised, Told, reference, subject
-from pipeline.share.when import moment
+from pipeline.share.moment import moment
 
 FACILITY: Final = 16  # local0
 SD_ID: Final = "sightline@32473"
@@ -19,15 +19,13 @@ MOST_VALUES: Final = 20
 
 def line(one: Letter, host: str, process: str = "-") -> bytes:
     """The message, without framing; `host` as the machine calls itself."""
-    at = moment(one.at)  # 2013-03-03 22:19:55 UTC
-    stamp = f"{at[:10]}T{at[11:19]}.{one.at % 1000:03}Z"
     kind = type(one.body).__name__.lower()
-    header = f"<{FACILITY * 8 + _severity(one.body)}>1 {stamp} {_name(host, 255)} sightline"
+    header = (
+        f"<{FACILITY * 8 + _severity(one.body)}>1 {moment(one.at)} {_name(host, 255)} sightline"
+    )
     facts = {"id": one.id, "about": reference(one), "tlp": str(one.tlp), **_facts(one.body)}
     data = " ".join(f'{name}="{_escaped(value)}"' for name, value in facts.items() if value)
-    return (
-        f"{header} {_name(process, 128)} {kind} [{SD_ID} {data}] \ufeff{subject(one)}".encode()
-    )
+    return f"{header} {_name(process, 128)} {kind} [{SD_ID} {data}] \ufeff{subject(one)}".encode()
 
 
 def framed(message: bytes) -> bytes:
