@@ -15,14 +15,16 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from pipeline.share.letter import Letter
+from pipeline.share.letter import Letter, Raised
 
 FIRST_PAUSE_MS: Final = 5_000
 LONGEST_PAUSE_MS: Final = 3_600_000
 MOST_TRIES: Final = 60
 """With pauses that double up to an hour: some two days."""
 KEPT_MS: Final = 30 * 86_400_000
-"""How long an entry of something that is over is remembered."""
+"""How long an entry of something that is over is remembered,"""
+ALERT_KEPT_MS: Final = 3_600_000
+"""and if that was an alert."""
 
 
 class State(StrEnum):
@@ -165,17 +167,28 @@ class Ledger:
         self.put(entry)
         return entry
 
-    def forget(self, before: int) -> list[str]:
-        """Keys of entries that are over, and older; they are forgotten."""
+    def forget(self, now: int) -> list[str]:
+        """Keys of entries that have been over for long; they are forgotten."""
         old = [
             entry
             for entry in self._entries.values()
-            if entry.ended and not entry.waiting and entry.letter.at < before
+            if entry.ended and not entry.waiting and now - entry.letter.at > _kept(entry)
         ]
         for entry in old:
-            del self._entries[entry.key]
-            of = self._about[entry.about]
-            del of[entry.to]
-            if not of:
-                del self._about[entry.about]
+            self.remove(entry.key)
         return [entry.key for entry in old]
+
+    def remove(self, key: str) -> None:
+        """Forget an entry, if it is there."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._waiting.pop(key, None)
+        of = self._about[entry.about]
+        del of[entry.to]
+        if not of:
+            del self._about[entry.about]
+
+
+def _kept(entry: Entry) -> int:
+    return ALERT_KEPT_MS if isinstance(entry.letter.body, Raised) else KEPT_MS

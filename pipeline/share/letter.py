@@ -24,6 +24,8 @@ from pipeline.share.route import Victim
 from pipeline.share.tlp import UNLABELLED_TLP, Tlp, tlp_of
 
 _NAMESPACE: Final = UUID("6b0f4b0e-9a0b-5a55-8f0c-0d6a2f5be6c1")
+RESOLVED: Final = 4
+"""OCSF's status_id of a finding that is closed."""
 MOST_NAMED: Final = 50
 """Indicators that a letter's text names; what is attached has them all."""
 
@@ -43,8 +45,9 @@ class Told(Struct, frozen=True, tag="campaign", tag_field="kind"):
 
 
 class Raised(Struct, frozen=True, tag="alert", tag_field="kind"):
-    """An alert, to a subscriber."""
+    """One revision of an alert, to a subscriber."""
 
+    revision: int
     alert: Alert
 
 
@@ -96,7 +99,7 @@ def letter(to: str, at: int, body: Body) -> Letter:
         case Told():
             name = (body.thread, str(body.revision))
         case Raised():
-            name = (body.alert.finding_info.uid, str(body.alert.activity_id))
+            name = (body.alert.finding_info.uid, str(body.revision))
         case _:
             name = (body.request, body.by, sha256(body.text.encode()).hexdigest())
     return Letter(str(uuid5(_NAMESPACE, "\0".join((to, type(body).__name__, *name)))), to, at, body)
@@ -123,6 +126,13 @@ def substance(campaign: Campaign, yours: Iterable[Victim]) -> str:
         sorted(yours),
     )
     return sha256(msgspec.json.encode(said)).hexdigest()
+
+
+def substance_of_alert(alert: Alert) -> str:
+    """As `substance`, of an alert."""
+    said = alert.unmapped
+    says = (alert.severity_id, alert.status_id == RESOLVED, said.countries, said.organisations)
+    return sha256(msgspec.json.encode(says)).hexdigest()
 
 
 encode = msgspec.json.Encoder().encode

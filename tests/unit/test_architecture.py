@@ -85,7 +85,7 @@ WAY = (
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
-    "share.subscriber",
+    *(f"share.{stage}" for stage in ("subscriber", "correspondence")),
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
