@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def carried(*parts: str) -> Path:
     if packaged.exists():
         return packaged
     return Path(str(files("pipeline"))).parent / "deploy" / Path(*parts)
+
+
+def state_folder() -> Path:
+    """XDG's place for what a program keeps between its runs."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "sightline"
 
 
 def read_text(path: Path) -> str:

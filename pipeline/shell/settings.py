@@ -87,6 +87,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sightings_partitions: Count = 8
     """Partitions of `sightings` and `checkpoints`: the most workers that can correlate."""
     replication_factor: Count = 1
+    audit_log: str = ""
+    """The audit log; under the user's state folder if empty."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 

@@ -86,6 +86,7 @@ WAY = (
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
     *(f"share.{stage}" for stage in ("subscriber", "correspondence")),
+    "share.audit",
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
