@@ -296,7 +296,7 @@ class Correspondence:
             {way: Way(at=at) for way in ways},
             ended,
         )
-        self.ledger.put(entry)
+        self.ledger.draft(entry)
         return entry
 
     def said(self, by: str, said: Said, at: int) -> list[Entry]:

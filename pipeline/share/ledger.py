@@ -121,6 +121,7 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
         self._waiting: dict[str, None] = {}
         self._about: dict[str, dict[str, Entry]] = {}
+        self._drafts: set[str] = set()
         for entry in entries:
             self.put(entry)
 
@@ -135,6 +136,18 @@ class Ledger:
             self._waiting[entry.key] = None
         else:
             self._waiting.pop(entry.key, None)
+
+    def draft(self, entry: Entry) -> None:
+        """Note an entry that is not written down yet: its letter must not go out."""
+        self.put(entry)
+        self._drafts.add(entry.letter.id)
+
+    def written(self, entry: Entry) -> None:
+        """It is written down."""
+        self._drafts.discard(entry.letter.id)
+
+    def is_draft(self, entry: Entry) -> bool:
+        return entry.letter.id in self._drafts
 
     def get(self, about: str, to: str) -> Entry | None:
         return self._about.get(about, {}).get(to)
@@ -151,9 +164,11 @@ class Ledger:
         return None
 
     def waiting(self) -> Iterator[tuple[Entry, str, Way]]:
-        """Everything that has still to arrive, the oldest first."""
+        """Everything that has still to arrive and may go out, the oldest first."""
         for key in self._waiting:
             entry = self._entries[key]
+            if self.is_draft(entry):
+                continue
             for name, way in entry.ways.items():
                 if way.state is State.WAITING:
                     yield entry, name, way
