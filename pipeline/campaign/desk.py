@@ -19,6 +19,7 @@ from pipeline.campaign.group import candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
+from pipeline.share.terms import Terms
 from pipeline.sight import Sightings
 
 HORIZON_MS = 7 * 86_400_000
@@ -35,11 +36,11 @@ class Desk:
         self,
         lengths: Mapping[str, int],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
     ) -> None:
-        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry."""
+        """`lengths`: as of `Evidence`; `terms`: of those who see."""
         self.evidence = Evidence(lengths)
         self.told: dict[str, Campaign] = {}
         self.changed = False
@@ -47,7 +48,7 @@ class Desk:
         self.shed = 0
         """Facts that were given up for want of room."""
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._horizon = horizon_ms
         self._most = most
         self._step = -1
@@ -106,7 +107,8 @@ class Desk:
         members = {
             one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
         }
-        now = campaigns(evidence, groups(evidence, members), self._matches.values(), trust, labels)
+        found, matches = groups(evidence, members), self._matches.values()
+        now = campaigns(evidence, found, matches, self._terms, trust, labels)
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)
@@ -114,7 +116,7 @@ class Desk:
         return revisions
 
     def _trust(self) -> Trust:
-        trust = Trust(self._stated)
+        trust = Trust(self._terms.trust)
         for label in self._labels.standing:
             if label.verdict is not Verdict.BENIGN:
                 trust.note(label.organisations, right=label.verdict is Verdict.CONFIRMED)

@@ -83,6 +83,5 @@ def account(
         )
         for name, entry in sorted(told.items())
     ]
-    return Account(
-        campaign, tuple(recipients), tuple(sorted(lines, key=lambda one: (one.at, one.by)))
-    )
+    in_order = sorted(lines, key=lambda one: (one.at, one.by))
+    return Account(campaign, tuple(recipients), tuple(in_order))

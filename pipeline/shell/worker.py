@@ -198,7 +198,7 @@ def _reads(stage: str, registry: Registry) -> object:
     if stage == "intake":
         return registry.sensors, registry.parties
     if stage == "campaign":
-        return registry.trust
+        return registry.terms
     if stage == SHARE:
         return registry
     return background(registry.parties)
@@ -251,7 +251,7 @@ def run_stage(stage: str) -> int:
         IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         benign = files.benign_of(settings)
-        CampaignStage(app, settings, rules, benign, registry.trust, sightings)
+        CampaignStage(app, settings, rules, benign, registry.terms, sightings)
     elif stage == SHARE:
         make_share_stage(app, settings, registry)
     else:

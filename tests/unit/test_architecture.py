@@ -42,6 +42,7 @@ WAY = (
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
     "share.tlp",
+    "share.mark",
     "share.terms",
     "registry",
     "party",

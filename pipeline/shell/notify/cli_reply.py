@@ -53,7 +53,7 @@ def ask(
     as_: As = "",
     config: Config = None,
 ) -> None:
-    """Ask those who were told of a campaign. Who they are is not told, nor whether there are any."""
+    """Ask those who were told of a campaign; who they are is not said, nor how many."""
     settings = load(config)
     by = _speaker(settings, as_)
     said = Request(campaign, to, text, records.now_ms(), named)
