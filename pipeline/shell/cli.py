@@ -28,6 +28,9 @@ from pipeline.shell.cli_ship import ship
 from pipeline.shell.export.cli import export, push
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.letters.cli import group as dead_letters
+from pipeline.shell.notify.cli import notify_cli
+from pipeline.shell.notify.cli_reply import reply, request_cli
+from pipeline.shell.notify.cli_suppress import suppress_cli
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
@@ -45,6 +48,10 @@ cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.add_typer(notify_cli, name="notify")
+cli.add_typer(request_cli, name="request")
+cli.add_typer(suppress_cli, name="suppress")
+cli.command()(reply)
 cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
@@ -61,6 +68,7 @@ class Stage(StrEnum):
     intake = "intake"
     correlate = "correlate"
     campaign = "campaign"
+    share = "share"
     all = "all"
 
 
@@ -110,11 +118,15 @@ def worker(
     ] = True,
 ) -> None:
     """Run Faust agents until SIGTERM or SIGINT."""
-    from pipeline.shell.worker import STAGES, configure_logging, supervise
+    from pipeline.shell.notify.sources import are_set
+    from pipeline.shell.worker import configure_logging, stages_of, supervise
 
     configure_logging()
-    stages = STAGES if stage is Stage.all else (stage.value,)
-    raise typer.Exit(supervise(load(config), stages, restart=restart))
+    settings = load(config)
+    if stage is Stage.share and not are_set(settings):
+        raise WrongUseError("nobody is to be told of anything: set directory, or delivery")
+    stages = stages_of(settings) if stage is Stage.all else (stage.value,)
+    raise typer.Exit(supervise(settings, stages, restart=restart))
 
 
 @cli.command()

@@ -19,7 +19,7 @@ PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
-    "campaign_horizon",
+    *("campaign_horizon", "notify_hold"),
 )
 _BESIDE = (
     *("ssl_ca_file", "sasl_password_file"),
@@ -103,6 +103,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sightings_partitions: Count = 8
     """Partitions of `sightings` and `checkpoints`: the most workers that can correlate."""
     replication_factor: Count = 1
+    directory: str = ""
+    """The directory of CSIRTs; nobody is notified if empty."""
+    delivery: str = ""
+    """Subscribers, and the ways by which anything is sent; by topics only if empty."""
+    notify_hold: str = "10m"
+    """At least so long between two letters to one recipient about one campaign."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
@@ -115,6 +121,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def campaign_horizon_ms(self) -> int:
         return milliseconds("campaign_horizon", self.campaign_horizon)
+
+    @property
+    def notify_hold_ms(self) -> int:
+        return milliseconds("notify_hold", self.notify_hold)
 
     @property
     def source_idle_after_s(self) -> float:

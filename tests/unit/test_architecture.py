@@ -88,6 +88,12 @@ WAY = (
     *(f"view.{stage}" for stage in ("facet", "defang", "line", "dossier")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
+    "share.moment",
+    "share.defang",
+    *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
+    *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
+    *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
+    "share.directory_import",
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.

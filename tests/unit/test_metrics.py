@@ -22,7 +22,7 @@ ALL = [
     for metric in (*vars(metrics).values(), *metrics.ALERTS.values())
     if isinstance(metric, MetricWrapperBase)
 ]
-BOUNDED = {"reason", "stage", "topic", "partition", "type", "sensor", "state", "status"}
+BOUNDED = {"reason", "stage", "topic", "partition", "type", "sensor", "state", "status", "way"}
 """Labels whose values are from closed sets, or from the registry: nothing that a sensor says."""
 
 
