@@ -11,6 +11,7 @@ from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
 from pipeline.rule import Level
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.surprise import lowered
 
 CATEGORY_FINDINGS = 2
@@ -18,7 +19,7 @@ CLASS_DETECTION_FINDING = 2004
 ANALYTIC_RULE = 1
 
 # activity_id 1 create, 2 update, 3 close; status_id 1 new, 2 in progress, 4 resolved
-_STAGE = {
+STAGE = {
     Change.OPENED: (1, 1),
     Change.UPDATED: (2, 2),
     Change.CLOSED: (3, 4),
@@ -84,12 +85,29 @@ class AlertObservable(Struct, frozen=True, omit_defaults=True):
     type: str | None = None
 
 
+class Shared(Struct, frozen=True):
+    """What a partner said of an indicator that is watched for (see `pipeline.watch`).
+
+    `tlp` and `pap` are the partner's, `confidence` is in percent, `valid_until` in ms.
+    """
+
+    id: str
+    source: str
+    reference: str
+    tlp: Tlp
+    pap: Pap
+    confidence: int | None
+    valid_until: int | None
+
+
 class Unmapped(Struct, frozen=True):
     """What OCSF has no place for. `origin` is of an `ip`; else null.
 
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
     `p_value`: how likely its spread is by chance (see `pipeline.surprise`). `endemic`: it is
     everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
+    Of a watched indicator: `watch`, who shared it, and `tlp` and `pap`, the strictest of what came
+    together; `may_block` says whether that allows to block it.
     """
 
     countries: tuple[str, ...]
@@ -99,6 +117,10 @@ class Unmapped(Struct, frozen=True):
     known_benign: tuple[str, ...] = ()
     p_value: float | None = None
     endemic: bool = False
+    watch: Shared | msgspec.UnsetType = msgspec.UNSET
+    tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    may_block: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Alert(Struct, frozen=True):
@@ -125,7 +147,7 @@ _encode = msgspec.json.Encoder().encode
 def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     """The finding that one revision of an episode is."""
     rule = episode.rule
-    activity, status = _STAGE[episode.change]
+    activity, status = STAGE[episode.change]
     kind = rule.indicator_type
     number = OBSERVABLE_TYPE.get(kind, OTHER)
     origin = geo.origin(episode.value) if kind == IP else None

@@ -21,6 +21,8 @@ from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
 from pipeline.share.terms import Terms
 from pipeline.sight import Sightings
+from pipeline.watch import Watch, is_watched
+from pipeline.watching import Watching
 
 HORIZON_MS = 7 * 86_400_000
 """How long what was seen is evidence."""
@@ -39,9 +41,11 @@ class Desk:
         terms: Terms,
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
+        watching: Watching | None = None,
     ) -> None:
         """`lengths`: as of `Evidence`; `terms`: of those who see."""
         self.evidence = Evidence(lengths)
+        self.watching = watching or Watching(lengths, benign, horizon_ms)
         self.told: dict[str, Campaign] = {}
         self.changed = False
         """Has anything come since the last look?"""
@@ -61,12 +65,20 @@ class Desk:
         """Join one record's sightings; how many there were."""
         self.changed = True
         count = self.evidence.observe(sightings)
+        self.watching.observe(sightings)
         if self.evidence.count > self._most:
             self._shed()
         return count
 
     def raise_(self, alert: Alert) -> None:
-        """Take the newest revision of an alert."""
+        """Take the newest revision of an alert.
+
+        One on a watched indicator is no part of campaigns: these come of what was seen alone, and
+        are the same whoever shared what.
+        """
+        if is_watched(alert):
+            self.watching.remember(alert)
+            return
         match = match_of(alert)
         self.changed = True
         if match is None:
@@ -80,6 +92,15 @@ class Desk:
         """Take what an analyst says."""
         self.changed = True
         self._labels.add(label)
+
+    def watch(self, watch: Watch) -> None:
+        """Watch for an indicator, and look for it in what was seen."""
+        if not self.watching.put(watch):
+            return
+        facts = self.evidence.facts.get(watch.indicator, {})
+        for (party, _), fact in facts.items():
+            of = self.evidence.parties.all[party]
+            self.watching.see(watch, of.organisation, of.country, fact.first, fact.last)
 
     def remember(self, campaign: Campaign) -> None:
         """Take up what a predecessor told."""
@@ -127,6 +148,7 @@ class Desk:
         if before_ms <= 0:
             return
         self.evidence.forget(before_ms)
+        self.watching.forget(before_ms)
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
             del self._matches[identity]
         for identity in [one for one, last in self._merged.items() if last < before_ms]:
