@@ -23,6 +23,7 @@ from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.explain.cli import explain
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
@@ -217,6 +218,7 @@ def warninglists(
     raise typer.Exit(run(directory, output, load(config)))
 
 
+cli.command()(explain)
 cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)

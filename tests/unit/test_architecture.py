@@ -79,7 +79,10 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.tlp",
+    "share.defang",
     "dead_letter",
+    *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
+    *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
