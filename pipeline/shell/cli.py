@@ -28,6 +28,7 @@ from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
+from pipeline.shell.watch.cli import watch
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -223,6 +224,7 @@ cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(watch)
 
 
 @cli.command()
