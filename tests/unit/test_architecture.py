@@ -80,10 +80,11 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.tlp",
     "share.defang",
+    "share.filter",
     "dead_letter",
+    "resend",
     *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
     *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
-    "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
