@@ -112,7 +112,7 @@ def why_not(
     by_id = {rule.id: rule for rule in inquiry.rules}
     raised = tuple(
         _raised(alert, by_id, lowers=lowers)
-        for alert in alerts
+        for alert in sorted(alerts, key=lambda alert: alert.finding_info.first_seen_time)
         if (alert.observables[0].name, alert.observables[0].value) == one
     )
     misses = tuple(_misses(one, inquiry))

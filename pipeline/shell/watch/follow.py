@@ -21,6 +21,8 @@ from pipeline.shell.settings import FailedError, Settings
 from pipeline.shell.watch.pace import Pace
 
 POLL_MS = 500
+AT_ONCE = 1_000
+"""Records that are taken between two looks at how many are left."""
 ASKED_EVERY_S = 2.0
 ANSWER_S = 3.0
 
@@ -86,7 +88,7 @@ class Follower:
     async def _step(self, consumer: AIOKafkaConsumer) -> list[Heard | Note]:
         heard: list[Heard | Note] = []
         stamped = 0
-        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+        for records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)).values():
             for record in records:
                 stamped = max(stamped, record.timestamp)
                 if record.value is not None:
