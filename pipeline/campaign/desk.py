@@ -15,7 +15,7 @@ from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
 from pipeline.campaign.confidence import Trust
 from pipeline.campaign.evidence import Evidence
-from pipeline.campaign.group import candidates, groups
+from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
@@ -130,11 +130,26 @@ class Desk:
         }
         found, matches = groups(evidence, members), self._matches.values()
         now = campaigns(evidence, found, matches, self._terms, trust, labels)
+        now = campaigns(evidence, self.groups(), self._matches.values(), trust, labels)
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)
         self.changed = False
         return revisions
+
+    def groups(self) -> list[Grouping]:
+        """What belongs together by all that is known now, and why each member does."""
+        evidence = self.evidence
+        endemic = {match.indicator for match in self._matches.values() if match.endemic}
+        out = endemic | self._labels.left_out()
+        members = {
+            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
+        }
+        return groups(evidence, members)
+
+    def matches(self) -> Mapping[str, Match]:
+        """By id, the alerts that stand."""
+        return self._matches
 
     def _trust(self) -> Trust:
         trust = Trust(self._terms.trust)

@@ -27,6 +27,7 @@ from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.export.cli import export, push
 from pipeline.shell.evidence.cli import group as evidence
+from pipeline.shell.explain.cli import explain
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.notify.cli import notify_cli
 from pipeline.shell.notify.cli_reply import reply, request_cli
@@ -34,6 +35,7 @@ from pipeline.shell.notify.cli_suppress import suppress_cli
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
+from pipeline.shell.watch.cli import watch
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -237,12 +239,14 @@ def warninglists(
     raise typer.Exit(run(directory, output, load(config)))
 
 
+cli.command()(explain)
 cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
 cli.command()(serve)
 cli.command()(user)
+cli.command()(watch)
 
 
 @cli.command()

@@ -97,8 +97,11 @@ WAY = (
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
     *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
     "share.directory_import",
+    "share.filter",
     "dead_letter",
     "resend",
+    *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
+    *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
