@@ -17,6 +17,7 @@ from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
+from pipeline.shell.cli_canary import canary
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
@@ -41,6 +42,7 @@ cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
 cli.command()(bench)
+cli.command()(canary)
 cli.command()(convert)
 cli.command()(ship)
 

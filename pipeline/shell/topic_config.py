@@ -122,6 +122,8 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.LABELS: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
     Kind.SENSORS: (_COMPACTED, _LARGE),
+    Kind.CANARY_EVENTS: (),
+    Kind.CANARY_ALERTS: (),
 }  # fmt: skip
 
 

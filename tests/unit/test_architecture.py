@@ -72,6 +72,7 @@ WAY = (
     "correlate",
     "checkpoint",
     "shard",
+    "canary",
     "warninglist",
     "benign",
     "alert",
