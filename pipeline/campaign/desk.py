@@ -51,6 +51,8 @@ class Desk:
         """Has anything come since the last look?"""
         self.shed = 0
         """Facts that were given up for want of room."""
+        self.expired = 0
+        """Facts that were forgotten in their time."""
         self._benign = benign
         self._terms = terms
         self._horizon = horizon_ms
@@ -164,6 +166,7 @@ class Desk:
             return
         self.evidence.forget(before_ms)
         self.watching.forget(before_ms)
+        self.expired += self.evidence.forget(before_ms)
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
             del self._matches[identity]
         for identity in [one for one, last in self._merged.items() if last < before_ms]:

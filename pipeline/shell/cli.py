@@ -18,6 +18,7 @@ from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
+from pipeline.shell.cli_canary import canary
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
@@ -56,6 +57,7 @@ cli.add_typer(suppress_cli, name="suppress")
 cli.command()(reply)
 cli.command()(backtest)
 cli.command()(bench)
+cli.command()(canary)
 cli.command()(convert)
 cli.command()(export)
 cli.command()(push)

@@ -20,6 +20,7 @@ _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
     *("campaign_horizon", "notify_hold"),
+    *("campaign_horizon", "canary_interval"),
 )
 _BESIDE = (
     *("ssl_ca_file", "sasl_password_file"),
@@ -92,6 +93,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     clock_policy: ClockPolicy = ClockPolicy.ACCEPT
     """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
+    canary_interval: str = "30s"
+    """How often `sightline canary` has the workers carry a synthetic attack; `0s` for never."""
     campaigns: Literal["on", "off"] = "on"
     """Whether sightings carry what campaigns need: with what else each was seen."""
     campaign_horizon: str = "7d"
@@ -141,6 +144,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def checkpoint_interval_s(self) -> float:
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    @property
+    def canary_interval_s(self) -> float:
+        return milliseconds("canary_interval", self.canary_interval) / 1000
 
     def topic(self, name: str) -> str:
         """A topic's full name."""

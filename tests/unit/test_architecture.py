@@ -76,6 +76,7 @@ WAY = (
     "correlate",
     "checkpoint",
     "shard",
+    "canary",
     "warninglist",
     "benign",
     "share.tlp",
