@@ -9,6 +9,7 @@ WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras bas
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers performance pages \
+.PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages monitoring \
   soak overload audit clean
 
 help: ## What there is to make
@@ -76,6 +77,9 @@ performance: setup ## Measure the whole table and write docs/performance.md and 
 	$(BIN)/sightline bench --table $(or $(TABLE),quick) > docs/measured/bench.jsonl
 	$(BIN)/python -m tests.bench.peers > docs/measured/peers.jsonl
 	@$(MAKE) --no-print-directory pages
+
+monitoring: setup ## Write deploy/monitoring and the list of runbooks anew
+	$(BIN)/python -m pipeline.shell.monitoring.write
 
 pages: setup ## Write docs/performance.md and docs/scaling.md from docs/measured
 	@$(BIN)/python -m tests.bench.page

@@ -18,15 +18,20 @@ from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, bounded, identity
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.desk import Desk
+from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.label import About, Label, Marked, Verdict
+from pipeline.campaign.presence import Presence
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
+from pipeline.share.terms import Conditions, Terms
+from pipeline.share.tlp import Tlp, strictest_tlp
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
 from tests.unit.making import HOUR, rule
 
 COUNTRIES = ("AT", "BR", "CZ", "DE", "KE")
 Record = Sightings | Alert | Label
 LENGTHS = {"ip": HOUR, "sha256": HOUR}
+TERMS = Terms({"org-at": Conditions(trust=0.9), "org-br": Conditions(tlp=Tlp.GREEN)})
 
 
 def sighting(country: str, time: int, one: tuple[str, str], *others: tuple[str, str]) -> Sightings:
@@ -75,7 +80,7 @@ WORLD = noise(400) + strike(1, "a") + strike(2, "b", begin=30 * HOUR)
 
 
 def desk() -> Desk:
-    return Desk(LENGTHS, NOTHING_LISTED, {"org-at": 0.9})
+    return Desk(LENGTHS, NOTHING_LISTED, TERMS)
 
 
 def take(at: Desk, one: Record) -> None:
@@ -162,6 +167,37 @@ def test_order_and_duplicates_change_nothing(random: Random, twice: int) -> None
     records: list[Record] = [*WORLD, *random.sample(WORLD, twice), *ALERTS]
     random.shuffle(records)
     assert told(records) == WANTED
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_how_events_are_labelled_changes_labels_and_nothing_else(seed: int) -> None:
+    random = Random(seed)
+    labels = (None, Tlp.CLEAR, Tlp.RED)
+    replace = msgspec.structs.replace
+    records = [replace(one, tlp=random.choice(labels)) for one in (*WORLD, *strike(1, "a"))]
+    wanted: dict[Member, set[tuple[str, Tlp | None]]] = {}
+    for one in records:
+        for group in one.groups:
+            for value in group.values:
+                wanted.setdefault(Member(group.type, value), set()).add((one.organisation, one.tlp))
+    shuffled: list[Record] = [*records, *records[:100], *ALERTS]
+    random.shuffle(shuffled)
+    found = told(shuffled)
+    plain = [replace(one, sightings=(), tlp=Tlp.RED) for one in WANTED]
+    assert [replace(one, sightings=(), tlp=Tlp.RED) for one in found] == plain
+    for campaign in found:
+        said = {
+            member: {
+                (seen.organisation, seen.tlp or None)
+                for seen in campaign.sightings
+                if (seen.type, seen.value) == (member.type, member.value)
+            }
+            for member in campaign.indicators
+        }
+        assert said == {member: wanted[member] for member in campaign.indicators}
+        each = [TERMS.of(who).label(tlp) for some in said.values() for who, tlp in some]
+        assert campaign.tlp is strictest_tlp(each)
 
 
 @settings(max_examples=15, deadline=None)
@@ -295,3 +331,25 @@ def test_a_tail_is_no_smaller_than_it_is(of: int, data: st.DataObject) -> None:
         comb(marked, n) * comb(of - marked, drawn - n) for n in range(hits, min(marked, drawn) + 1)
     ) / comb(of, drawn)
     assert exact <= hypergeometric_tail(hits, drawn, marked, of) * (1 + 1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1.0, 0.1, 1e-3, 1e-6]))
+def test_ties_too_likely_by_chance_are_left_out_and_no_others(seed: int, weakest: float) -> None:
+    random = Random(seed)
+    evidence = Evidence(LENGTHS)
+    names = [f"one-{number}" for number in range(14)]
+    for hour in range(40):
+        for name in random.sample(names, random.randrange(5)):
+            for country in random.sample(COUNTRIES, random.randrange(4)):
+                at = hour * HOUR + random.randrange(HOUR)
+                evidence.observe(sighting(country, at, ("ip", name)))
+    members = {("ip", name) for name in names}
+    presence = Presence(evidence, members)
+    pairs = [(one, other) for one in members for other in members if one < other]
+    every = {pair: shared for pair in pairs if (shared := presence.shared(*pair)) is not None}
+    asked = set(random.sample(pairs, 5))
+    told = {(one, other): shared for one, other, shared in presence.ties(weakest, asked)}
+    assert told == {
+        pair: shared for pair, shared in every.items() if shared.p <= weakest or pair in asked
+    }
