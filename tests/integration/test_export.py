@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from pipeline.campaign.campaign import Campaign
 from pipeline.share.outward import named
+from pipeline.share.tlp import Tlp
 from pipeline.shell.processes import Child, until
 from tests.integration.conftest import Broker
 from tests.misp_server import KEY, Misp, serving
@@ -35,7 +36,7 @@ def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) ->
         manifest = tmp_path / "feed" / "manifest.json"
         return json.loads(manifest.read_bytes()) if manifest.exists() else {}
 
-    a, b, red = campaign(), campaign(id="b"), campaign(id="red", tlp="RED")
+    a, b, red = campaign(), campaign(id="b"), campaign(id="red", tlp=Tlp.RED)
     event_a, event_b = named("event", a.id), named("event", b.id)
     revise(a)
     revise(red)

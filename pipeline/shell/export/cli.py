@@ -15,7 +15,6 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.share import misp, ocsf, stix
 from pipeline.share.outward import Producer, named
 from pipeline.share.stix import Profile
-from pipeline.share.tlp import Pap
 from pipeline.shell.export.following import Told, follow, until_stopped
 from pipeline.shell.export.misp_feed import Feed, shareable
 from pipeline.shell.export.reading import read_campaigns
@@ -30,7 +29,6 @@ Follow = Annotated[
     bool, typer.Option("--follow", help="Those of the topic campaigns, as they are told.")
 ]
 Named = Annotated[str, typer.Option("--producer", help="Who says it: the name recipients see.")]
-Permitted = Annotated[Pap, typer.Option(help="What may be done with it, a tag of MISP events.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 
 
@@ -53,13 +51,12 @@ def export(
         Profile, typer.Option(help="stix: all of it, or what misp-stix imports well.")
     ] = Profile.FULL,
     producer: Named = "Sightline",
-    pap: Permitted = Pap.AMBER,
     config: Config = None,
 ) -> None:
     """Write campaigns as STIX 2.1, as a MISP feed, or as OCSF findings."""
     by = Producer(producer)
     if format_ is Format.MISP:
-        with Feed(out, by, pap) as feed:
+        with Feed(out, by) as feed:
             for told in _told(campaigns, follow_, config, until_stopped() if follow_ else None):
                 changed = feed.update(told.campaigns.values(), told.gone)
                 _say_left_out(told.campaigns.values())
@@ -103,7 +100,6 @@ def push(
         bool, typer.Option("--publish", help="Publish it there; else a person does.")
     ] = False,
     producer: Named = "Sightline",
-    pap: Permitted = Pap.AMBER,
     config: Config = None,
 ) -> None:
     """Push campaigns to a MISP server, with who saw what."""
@@ -115,7 +111,7 @@ def push(
         for told in _told(campaigns, follow_, config, stop):
             counts = dict.fromkeys(Outcome, 0)
             for one in filter(shareable, told.campaigns.values()):
-                event = misp.pushed(one, by, pap)
+                event = misp.pushed(one, by)
                 counts[to.push(event, publish=publish)] += 1
             for identity in sorted(told.gone):
                 to.remove(named("event", identity))
