@@ -82,6 +82,10 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.release",
+    "share.dsse",
+    "share.alliance",
+    "share.views",
+    "share.counts",
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
