@@ -242,7 +242,7 @@ class _Reading:
                 for number, sensor in enumerate(sensors)
             ),
             trust=(trust := self.share(at, table, "trust")),
-            conditions=self.conditions(at, table, trust),
+            conditions=self.conditions(at, table, trust, country or ""),
         )
         if id_ and _ID.fullmatch(id_):
             for topic in (topic_name(party, self.prefix) for party in organisation.parties):
@@ -313,12 +313,12 @@ class _Reading:
         return float(value)
 
     def conditions(
-        self, at: tuple[int, int], table: dict[str, Any], trust: float | None
+        self, at: tuple[int, int], table: dict[str, Any], trust: float | None, country: str
     ) -> Conditions:
         conditions, problems = read_conditions(table)
         for key, message in problems:
             self.wrong((*at, key), message)
-        return msgspec.structs.replace(conditions, trust=trust)
+        return msgspec.structs.replace(conditions, trust=trust, country=country)
 
     def string(self, at: tuple[int, int], table: dict[str, Any], key: str) -> str | None:
         value = table.get(key)

@@ -116,9 +116,7 @@ def _event(campaign: Campaign, producer: Producer, sightings: bool) -> Event:
             seen[member].append(one)
     pap = campaign.pap or UNLABELLED_PAP
     # What may be detected is blocked, too, by who exports MISP's detections to a firewall.
-    detectable = (
-        not revoked(campaign) and not harmless(campaign) and pap in {Pap.CLEAR, Pap.GREEN}
-    )
+    detectable = not revoked(campaign) and not harmless(campaign) and pap in {Pap.CLEAR, Pap.GREEN}
     attributes = [
         _attribute(campaign.id, member, of, at, producer, detectable, sightings)
         for member, of in seen.items()

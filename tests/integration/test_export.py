@@ -43,10 +43,31 @@ def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) ->
     tell("x", b"no campaign")
     (tmp_path / "key").write_text(KEY)
     environment = {"SIGHTLINE_BROKER": broker.bootstrap, "SIGHTLINE_TOPIC_PREFIX": "export."}
-    feeding = ("-m", "pipeline", "export", "--format", "misp", "--out", str(tmp_path / "feed"))
+    environment["SIGHTLINE_AUDIT_LOG"] = str(tmp_path / "audit" / "audit.jsonl")
+    feeding = (
+        "-m",
+        "pipeline",
+        "export",
+        "--format",
+        "misp",
+        "--out",
+        str(tmp_path / "feed"),
+        "--to",
+        "*",
+    )
     server = Misp()
     with serving(server) as url:
-        pushing = ("-m", "pipeline", "push", "--server", url, "--key-file", str(tmp_path / "key"))
+        pushing = (
+            "-m",
+            "pipeline",
+            "push",
+            "--server",
+            url,
+            "--key-file",
+            str(tmp_path / "key"),
+            "--to",
+            "*",
+        )
         with (
             Child(*pushing, "--follow", environment=environment) as push,
             Child(*feeding, "--follow", environment=environment) as feed,
@@ -74,3 +95,8 @@ def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) ->
             until(lambda: "0 events written" in feed.tail(), "it has read all of it again")
         assert files == {path: path.read_bytes() for path in (tmp_path / "feed").glob("[!.]*")}
     assert set(server.events) == {event_a}
+    log = [json.loads(line) for line in (tmp_path / "audit" / "audit.jsonl").open()]
+    assert {(one["action"], one["facts"]["way"]) for one in log} == {
+        ("published", "misp-feed"),
+        ("pushed", "misp"),
+    }

@@ -37,7 +37,7 @@ def event(path: Path) -> dict[str, Any]:
 
 def test_an_event(tmp_path: Path) -> None:
     with feed(tmp_path) as one:
-        assert one.update([campaign()]) == 1
+        assert one.update([campaign()]) == [campaign().id]
     made = event(tmp_path)
     (attribute,) = made["Attribute"]
     assert (attribute["type"], attribute["value"]) == ("ip-src", "203.0.113.5")
@@ -57,7 +57,7 @@ def test_an_event(tmp_path: Path) -> None:
 def test_a_timestamp_rises_only_with_a_change(tmp_path: Path) -> None:
     def updated(of: Campaign) -> tuple[int, int]:
         with feed(tmp_path) as one:
-            changed = one.update([of])
+            changed = len(one.update([of]))
         listed = json.loads((tmp_path / "manifest.json").read_bytes())
         made = event(tmp_path)
         assert listed[made["uuid"]]["timestamp"] == int(made["timestamp"])
@@ -199,18 +199,27 @@ def test_the_server_must_prove_its_name(tmp_path: Path) -> None:
         assert "pw" not in str(told.value)
 
 
-def test_push_on_the_command_line(tmp_path: Path) -> None:
+def test_push_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTLINE_AUDIT_LOG", str(tmp_path / "audit.jsonl"))
     lines = [campaign(), campaign(id="red", tlp=Tlp.RED)]
     (tmp_path / "c.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
     (tmp_path / "key").write_text(f"{KEY}\n")
     server = Misp()
     with serving(server) as url:
-        to = ("--server", url, "--key-file", "key")
+        to = ("--server", url, "--key-file", "key", "--to", "*")
         done = sightline("push", *to, "--campaigns", "c.jsonl", cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (0, "1 added, 0 changed, 0 unchanged\n")
+        assert (done.returncode, done.stdout) == (0, "1 added, 0 changed, 0 unchanged\n"), (
+            done.stderr
+        )
         assert done.stderr == "sightline: 1 left out: TLP:RED is for named people\n"
         (tmp_path / "key").write_text("wrong\n")
         done = sightline("push", *to, "--campaigns", "c.jsonl", cwd=tmp_path)
     assert done.returncode == 1
     assert "status 403" in done.stderr
     assert len(server.events) == 1
+    done = sightline("push", *to[:4], "--campaigns", "c.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "say for whom it is" in done.stderr
+    log = (tmp_path / "audit.jsonl").read_text()
+    assert log.count('"pushed"') == 1
+    assert KEY not in log

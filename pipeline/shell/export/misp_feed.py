@@ -65,12 +65,12 @@ class Feed:
         if self._lock is not None:
             self._lock.close()
 
-    def update(self, campaigns: Iterable[Campaign], gone: Iterable[str] = ()) -> int:
-        """Bring the feed up to date; how many events were written.
+    def update(self, campaigns: Iterable[Campaign], gone: Iterable[str] = ()) -> list[str]:
+        """Bring the feed up to date; ids of the campaigns whose events were written.
 
         `gone`: ids of campaigns of which nothing may be left.
         """
-        changed = 0
+        changed: list[str] = []
         left = {named("event", identity) for identity in gone}
         for campaign in campaigns:
             if not shareable(campaign):
@@ -83,7 +83,7 @@ class Feed:
             if known is None or event.content != known.content:
                 write(self._path / f"{event.uuid}.json", event.content)
                 self._events[event.uuid] = event
-                changed += 1
+                changed.append(campaign.id)
         for uuid in left:
             self._events.pop(uuid, None)
         for name, content in (
