@@ -12,10 +12,10 @@ from pipeline.campaign.campaign import Campaign, Member, Seen
 from pipeline.registry import read_registry
 from pipeline.share.terms import Conditions, Grant, Terms
 from pipeline.share.tlp import Tlp
+from pipeline.shell.export.cli import Format, export
 from pipeline.shell.export.following import Told
 from pipeline.shell.export.outlet import Outlet, recipient_of
 from pipeline.shell.settings import WrongUseError
-from tests.unit.test_cli import sightline
 from tests.unit.test_stix import AT, IP, campaign, seen
 
 NOW = AT + 3_600_000
@@ -92,15 +92,13 @@ def test_nobody_by_that_name() -> None:
 
 def test_an_export_to_somebody(tmp_path: Path) -> None:
     (tmp_path / "sensors.toml").write_text(REGISTRY)
+    (tmp_path / "sightline.toml").write_text(f"sensors = '{tmp_path}/sensors.toml'\n")
     (tmp_path / "c.jsonl").write_bytes(msgspec.json.encode(campaign()))
     found = {}
+    out = tmp_path / "bundle.json"
     for to in ("public", "community", "ke-bank", "*"):
-        done = sightline(
-            *("export", "--format", "stix", "--campaigns", "c.jsonl", "--out", "-", "--to", to),
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        objects = json.loads(done.stdout).get("objects", [])
+        export(Format.STIX, out, tmp_path / "c.jsonl", to=to, config=tmp_path / "sightline.toml")
+        objects = json.loads(out.read_bytes()).get("objects", [])
         found[to] = {one["name"] for one in objects if one["type"] in {"location", "identity"}}
     assert found == {
         "public": {"Sightline", "cz-nren", "CZ"},
