@@ -232,7 +232,10 @@ class CampaignStage:
         async with self._telling:
             await self._tell(case, revisions)
         metrics.FACTS_SHED.inc(case.desk.shed)
-        case.desk.shed = 0
+        for cause, count in (("expired", case.desk.expired), ("shed", case.desk.shed)):
+            if count:
+                metrics.EVICTIONS.labels(STAGE, cause).inc(count)
+        case.desk.shed = case.desk.expired = 0
 
     async def _tell(self, case: Case, revisions: Sequence[Campaign]) -> None:
         topic = self._settings.topic("campaigns")
@@ -241,11 +244,6 @@ class CampaignStage:
                 return
             await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
             metrics.CAMPAIGNS.labels(one.status).inc()
-        metrics.FACTS_SHED.inc(case.desk.shed)
-        for cause, count in (("expired", case.desk.expired), ("shed", case.desk.shed)):
-            if count:
-                metrics.EVICTIONS.labels(STAGE, cause).inc(count)
-        case.desk.shed = case.desk.expired = 0
 
     async def measure(self) -> None:
         """What can be read off the state from time to time."""

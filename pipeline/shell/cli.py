@@ -26,9 +26,9 @@ from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
-from pipeline.shell.export.cli import export, push
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.explain.cli import explain
+from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.notify.cli import notify_cli
 from pipeline.shell.notify.cli_reply import reply, request_cli

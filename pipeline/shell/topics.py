@@ -47,6 +47,8 @@ class Kind(StrEnum):
     SUPPRESSIONS = "suppressions"
     CANARY_EVENTS = canary.EVENTS
     CANARY_ALERTS = canary.ALERTS
+
+
 CANARIES = (
     (Kind.CANARY_EVENTS, 1, STAMPED | PASSING),
     (Kind.CANARY_ALERTS, 1, PASSING),

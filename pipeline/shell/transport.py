@@ -24,17 +24,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from time import monotonic
-from typing import Any, ClassVar, TypeVar
 from time import monotonic, time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
-Result = TypeVar("Result")
 from pipeline.shell import metrics
+
+Result = TypeVar("Result")
 Batch = Sequence[Any]
 """Records of one partition, in order of offset: `offset`, `timestamp` (ms), `timestamp_type`,
 `key`, `value`, `headers`; see `pipeline.shell.fetching`."""

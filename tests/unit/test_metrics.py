@@ -22,10 +22,10 @@ ALL = [
     for metric in (*vars(metrics).values(), *vars(canary_metrics).values())
     if isinstance(metric, MetricWrapperBase)
 ]
-BOUNDED = {"reason", "stage", "topic", "partition", "type", "sensor", "state", "status", "way"}
 BOUNDED = {
-    *("reason", "stage", "topic", "partition", "type", "sensor", "state", "status"),
+    *("reason", "stage", "topic", "partition", "type", "sensor", "state", "status", "way"),
     *("intentional", "severity", "action", "cause", "database", "result"),
+}
 """Labels whose values are from closed sets, or from the registry: nothing that a sensor says."""
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_every_alert_fires_somewhere_and_is_quiet_somewhere() -> None:
 
 
 @pytest.mark.parametrize("what", ["check", "test"])
-def test_promtool_agrees(what: str, record_property: pytest.RecordProperty) -> None:
+def test_promtool_agrees(what: str, record_property: Callable[[str, object], None]) -> None:
     """The rules are rules, and each does on its series what it says. Where there is no promtool the
     summary says so, and REQUIRE_PROMTOOL=1 makes it a failure."""
     if PROMTOOL is None:
