@@ -30,6 +30,7 @@ class Role(StrEnum):
     CAMPAIGN = "campaign"
     WORKER = "worker"
     OPERATOR = "operator"
+    DASHBOARD = "dashboard"
     READER = "reader"
     PARTNER = "partner"
 
@@ -140,6 +141,13 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _dashboard(principal: Principal, settings: Settings) -> set[Grant]:
+    return {
+        *_readings(principal, settings, "alerts", "campaigns", "labels"),
+        Grant("topic", settings.topic("labels"), "WRITE"),
+    }
+
+
 def _reader(principal: Principal, settings: Settings) -> set[Grant]:
     return _readings(principal, settings, "alerts", "campaigns", "sensors")
 
@@ -154,6 +162,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.CAMPAIGN: _campaign,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
+    Role.DASHBOARD: _dashboard,
     Role.READER: _reader,
     Role.PARTNER: _partner,
 }
