@@ -34,6 +34,7 @@ class Role(StrEnum):
     CANARY = "canary"
     WORKER = "worker"
     OPERATOR = "operator"
+    DASHBOARD = "dashboard"
     READER = "reader"
     PARTNER = "partner"
     SHARE = "share"
@@ -186,6 +187,13 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _dashboard(principal: Principal, settings: Settings) -> set[Grant]:
+    return {
+        *_readings(principal, settings, "alerts", "campaigns", "labels"),
+        Grant("topic", settings.topic("labels"), "WRITE"),
+    }
+
+
 def _reader(principal: Principal, settings: Settings) -> set[Grant]:
     return _readings(principal, settings, "alerts", "campaigns", "sensors")
 
@@ -201,6 +209,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.CANARY: _canary,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
+    Role.DASHBOARD: _dashboard,
     Role.READER: _reader,
     Role.PARTNER: _partner,
     Role.SHARE: _share,
