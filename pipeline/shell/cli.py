@@ -22,6 +22,7 @@ from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
+from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.evidence.cli import group as evidence
@@ -41,6 +42,7 @@ cli = typer.Typer(
 cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
+cli.add_typer(pseudonym, name="pseudonym")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
