@@ -25,6 +25,8 @@ from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.clocks.cli import group as clock
+from pipeline.shell.clocks.cli import report
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
@@ -43,12 +45,14 @@ cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
 cli.add_typer(pseudonym, name="pseudonym")
+cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
 cli.command()(ship)
+cli.command()(report)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]

@@ -82,7 +82,7 @@ WAY = (
     "share.tlp",
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
-    *("share.pseudonym", "share.privacy"),
+    *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     "dead_letter",
     "resend",
     # Beside the way: labelled worlds to try it on, and how well it did.
