@@ -41,7 +41,7 @@ Incident = Annotated[str, typer.Argument(metavar="ID", help="Of a campaign, an a
 Regime = Annotated[str, typer.Option(help="Under which law.")]
 At = Annotated[str | None, typer.Option(help="When, as 2026-03-28T23:30+01:00; by default now.")]
 By = Annotated[str, typer.Option(help="Who says so; by default who is logged in.")]
-Corrects = Annotated[bool, typer.Option(help="This stands over what was said before.")]
+Corrects = Annotated[bool, typer.Option("--correct", help="This stands over what was said before.")]
 
 
 @group.command()
