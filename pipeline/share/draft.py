@@ -11,7 +11,8 @@ from typing import Final
 
 from pipeline.campaign.campaign import Campaign
 from pipeline.share.deadline import Deadline, Policy, Stage
-from pipeline.share.neutral import code, instant, plain
+from pipeline.share.moment import moment
+from pipeline.share.neutral import code, plain
 
 MOST_INDICATORS: Final = 200
 
@@ -36,7 +37,7 @@ BLANK: Final = "**To be answered by a person.**"
 
 def draft(policy: Policy, stage: Stage, campaign: Campaign, deadline: Deadline | None) -> str:
     """The report of one stage, as Markdown."""
-    due = instant(deadline.due) if deadline and deadline.due is not None else "not known yet"
+    due = moment(deadline.due) if deadline and deadline.due is not None else "not known yet"
     rows = [
         f"# DRAFT: {policy.title}: {stage.name}",
         "This is a draft. Software submits nothing: a person reads, completes and sends it.",
@@ -77,12 +78,12 @@ def _severity(campaign: Campaign) -> str:
 
 
 def _status(campaign: Campaign) -> str:
-    return f"- {campaign.status}; last seen {instant(campaign.last_seen)} (UTC)."
+    return f"- {campaign.status}; last seen {moment(campaign.last_seen)} (UTC)."
 
 
 def _described(campaign: Campaign) -> str:
     return (
-        f"- First seen {instant(campaign.first_seen)}, last seen {instant(campaign.last_seen)} "
+        f"- First seen {moment(campaign.first_seen)}, last seen {moment(campaign.last_seen)} "
         f"(UTC), by {len(campaign.organisations)} organisations.\n"
         f"- {len(campaign.indicators)} indicators, {len(campaign.alerts)} alerts."
     )

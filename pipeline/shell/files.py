@@ -13,7 +13,7 @@ from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule
 from pipeline.rule_file import check_unique, read_rules
-from pipeline.shell.geodb import open_database
+from pipeline.shell.geodb import open_counted
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError
 from pipeline.warninglist import decode as decode_cut
@@ -109,7 +109,7 @@ def geo_of(settings: Settings) -> Geo:
     """The GeoIP databases: the carried one of countries where no other is set."""
     places = geoip_path(settings)
     networks = Path(settings.geoip_asn_db) if settings.geoip_asn_db else None
-    return Geo(open_database(places), open_database(networks) if networks else None)
+    return Geo(open_counted(places, "country"), open_counted(networks, "asn") if networks else None)
 
 
 def benign_of(settings: Settings) -> Benign:

@@ -42,6 +42,9 @@ WAY = (
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
+    "share.tlp",
+    "share.mark",
+    "share.terms",
     "registry",
     "party",
     "yaml_node",
@@ -73,18 +76,32 @@ WAY = (
     "correlate",
     "checkpoint",
     "shard",
+    "canary",
     "warninglist",
     "benign",
+    "share.tlp",
     "alert",
+    "watch",
+    "watching",
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
-    "share.tlp",
+    "share.release",
+    *(f"share.{stage}" for stage in ("moment", "outward", "uri", "stix_object")),
+    *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
     *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
+    "share.defang",
+    *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
+    *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
+    *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
+    "share.directory_import",
+    *(f"view.{stage}" for stage in ("facet", "line", "dossier")),
     "dead_letter",
     "resend",
+    *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
+    *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
@@ -92,7 +109,7 @@ WAY = (
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
-CALENDAR = {"share.neutral", "share.deadline"}
+CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),

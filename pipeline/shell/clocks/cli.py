@@ -24,7 +24,7 @@ from pipeline.share.deadline import (
     deadlines,
 )
 from pipeline.share.draft import draft
-from pipeline.share.neutral import instant
+from pipeline.share.moment import moment
 from pipeline.shell import observe
 from pipeline.shell.audit_log import AuditLog, actor, audit_path
 from pipeline.shell.clocks.acts import acts_path, policies, read_acts, write_act
@@ -192,7 +192,7 @@ def _act(
     act = Act(about, regime, what, when, by or actor(), told, entity, corrects)
     write_act(path, act)
     log = AuditLog(audit_path(settings))
-    log.append(act.by, "clock", about, regime=regime, what=what, at=instant(when))
+    log.append(act.by, "clock", about, regime=regime, what=what, at=moment(when))
     for deadline in deadlines(policy, [*before, act]):
         print(printable(f"{about} {regime} {_told(deadline, told)}"))
 
@@ -201,11 +201,11 @@ def _told(deadline: Deadline, now: int) -> str:
     row = f"{deadline.stage}: "
     late = deadline.late_by(now)
     if deadline.submitted is not None:
-        row += f"submitted {instant(deadline.submitted)}"
+        row += f"submitted {moment(deadline.submitted)}"
         return row + (f", LATE by {_span(late)}" if late else "")
     if deadline.due is None:
         return row + (f"waits for {deadline.waits_for}" if deadline.waits_for else "on request")
-    row += f"due {instant(deadline.due)} UTC"
+    row += f"due {moment(deadline.due)} UTC"
     if deadline.instead_of:
         row += f" unless handled by then ({deadline.instead_of} is due then)"
     return row + (f", LATE by {_span(late)}" if late else f", in {_span(deadline.due - now)}")
