@@ -23,9 +23,12 @@ from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
+from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.clocks.cli import group as clock
+from pipeline.shell.clocks.cli import report
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.explain.cli import explain
 from pipeline.shell.export.cli import export, push
@@ -49,6 +52,8 @@ cli = typer.Typer(
 cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
+cli.add_typer(pseudonym, name="pseudonym")
+cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.add_typer(notify_cli, name="notify")
@@ -62,6 +67,7 @@ cli.command()(convert)
 cli.command()(export)
 cli.command()(push)
 cli.command()(ship)
+cli.command()(report)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]

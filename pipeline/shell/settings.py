@@ -113,6 +113,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """At least so long between two letters to one recipient about one campaign."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
+    clocks: str = ""
+    """What persons did that notification clocks count from; in the state folder if empty."""
+    clock_policies: str = ""
+    """A folder of notification clocks beside the project's, and over them."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 

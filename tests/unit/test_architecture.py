@@ -91,6 +91,7 @@ WAY = (
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
+    *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
@@ -108,7 +109,7 @@ WAY = (
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
-CALENDAR = {"share.neutral", "share.deadline"}
+CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
