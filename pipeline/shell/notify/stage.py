@@ -21,7 +21,7 @@ from pipeline.alert import Alert
 from pipeline.campaign import campaign
 from pipeline.registry import Registry
 from pipeline.share import correspondence, ledger, letter, reply, suppression
-from pipeline.share.correspondence import Correspondence
+from pipeline.share.correspondence import TOPIC, Correspondence
 from pipeline.share.ledger import Entry, Way
 from pipeline.share.letter import Letter, Raised
 from pipeline.share.route import Reason, Routes
@@ -124,8 +124,20 @@ class ShareStage:
             of = group if case.is_replies(topic) else None
             async for _, key, value in everything(settings, topic, of):
                 case.take(topic, key, value, again=True)
+        await self._look_on_topics(case)
         log.info("share: %d letters known", len(case.of.ledger))
         return case
+
+    async def _look_on_topics(self, case: Case) -> None:
+        """Which letters are on their topics, though a predecessor did not live to note it."""
+        waiting = {entry.to for entry, name, _ in case.of.ledger.waiting() if name == TOPIC}
+        for to in sorted(waiting & self._sources.ways.keys()):
+            topic = self._settings.topic(self._sources.ways[to].topic)
+            async for _, _, value in everything(self._settings, topic):
+                try:
+                    case.there.add(letter.decode(value or b"").id)
+                except msgspec.DecodeError:
+                    case.not_ours += 1
 
     async def _ready(self) -> Case | None:
         loading = self._loading
@@ -232,6 +244,8 @@ class ShareStage:
         await posting.round(case.of.ledger)
 
     async def _publish(self, topic: str, one: Letter) -> None:
+        if self._case is not None and one.id in self._case.there:
+            return
         try:
             key = letter.reference(one).encode()
             name = self._settings.topic(topic)
@@ -338,6 +352,8 @@ class Case:
     def __init__(self, of: Correspondence, settings: Settings) -> None:
         self.of = of
         self.not_ours = 0
+        self.there: set[str] = set()
+        """Ids of letters that are on their topics already."""
         self._replies = settings.topic("replies.")
         self._campaigns, self._alerts, self._rulings, self._suppressions = (
             settings.topic(name) for name in ("campaigns", "alerts", "rulings", "suppressions")
