@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import email
-import email.policy
 import os
 import signal
 import subprocess
@@ -31,7 +29,7 @@ from pipeline.shell.processes import Child, until
 from tests.integration.conftest import MISSING, Broker
 from tests.integration.faults import stage
 from tests.integration.harness import Pipeline
-from tests.receivers import Hooked, Mailed, authority, mail_server, syslog_udp, webhooks
+from tests.receivers import Hooked, Mailed, authority, mail_server, opened, syslog_udp, webhooks
 from tests.unit.telling import campaign
 
 pytestmark = [
@@ -220,10 +218,7 @@ def test_each_csirt_gets_one_letter_in_which_the_others_are_masked(world: World)
         to, mail, safe = world.mail.came[0]
         assert (to, safe) == (["csirt@cz.example"], True)
         armored = list(mail.iter_parts())[1].get_payload(decode=True)
-        assert isinstance(armored, bytes)
-        opened = pysequoia.decrypt(armored, decryptor=world.key.secrets.decryptor())
-        inner = email.message_from_bytes(opened.bytes, policy=email.policy.default)
-        (attached,) = inner.iter_attachments()  # type: ignore[attr-defined]
+        (attached,) = opened(armored, world.key).iter_attachments()
         assert letters.decode(attached.get_content()) == czech
         until(lambda: world.hook.came, "a webhook", 30)
         headers, body = world.hook.came[0]
@@ -266,10 +261,10 @@ def test_each_csirt_gets_one_letter_in_which_the_others_are_masked(world: World)
         )  # fmt: skip
 
         # A request from one to the other, who is not told who asks; and the answer.
-        said = world.sightline(
+        made = world.sightline(
             "request", "ask", thread, "Which port?", "--to", "KE", "--as", "cz-csirt"
         )
-        request = said.split()[1].rstrip(":")
+        request = made.split()[1].rstrip(":")
         question_letter = world.first("notify.ke-csirt", 2)[-1]
         assert isinstance(question_letter.body, Asked)
         assert (question_letter.body.by, question_letter.body.text) == ("", "Which port?")
