@@ -18,15 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.share import audit
 from pipeline.share.audit import Checkpoint, Entry, Fact, Fault
-from pipeline.shell.access.handover import write_private
 from pipeline.shell.files import state_folder
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
+from pipeline.shell.signing import (
+    make_key,
+    read_private_key,
+    read_public_key,
+    sync_folder,
+    write_down,
+)
 
 CHECKPOINT_EVERY: Final = 64
 """Entries after which the chain is signed again; what a forger with the file alone may reach."""
@@ -162,7 +166,7 @@ def _appending(path: Path) -> Iterator[int]:
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         yield file
     finally:
         os.close(file)
@@ -172,21 +176,6 @@ def _write_all(file: int, content: bytes) -> None:
     while content:
         content = content[os.write(file, content) :]
     os.fsync(file)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_down(path: Path, content: bytes) -> None:
-    write_private(path, content)
-    with path.open("rb") as file:
-        os.fsync(file)
-    _sync_folder(path.parent)
 
 
 def _beside(path: Path, what: str) -> Path:
@@ -220,57 +209,15 @@ def _key_of(path: Path) -> Ed25519PrivateKey:
     if not private.exists():
         if path.exists() and path.stat().st_size:
             raise FailedError(f"{private}: it is gone; no other can sign for {path}")
-        made = Ed25519PrivateKey.generate()
-        _write_down(
-            public_key_path(path),
-            made.public_key().public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            ),
-        )
-        _write_down(
-            private,
-            made.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
-        )
+        make_key(private, public_key_path(path))
     return read_private_key(private)
 
 
 def _salt_of(path: Path) -> bytes:
     salt = _beside(path, "salt")
     if not salt.exists():
-        _write_down(salt, secrets.token_bytes(_SALT_BYTES))
+        write_down(salt, secrets.token_bytes(_SALT_BYTES))
     return salt.read_bytes()
-
-
-def read_private_key(path: Path) -> Ed25519PrivateKey:
-    """An Ed25519 key that others cannot read, or a `WrongUseError`."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise WrongUseError(f"{path}: others may read it: chmod 600, or make a new one")
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise WrongUseError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise WrongUseError(f"{path}: no private key in PEM without a password") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise WrongUseError(f"{path}: no Ed25519 key")
-    return key
-
-
-def read_public_key(path: Path) -> Ed25519PublicKey:
-    """An Ed25519 public key, or a `WrongUseError`."""
-    try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise WrongUseError(f"{path}: {error.strerror}") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise WrongUseError(f"{path}: no public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise WrongUseError(f"{path}: no Ed25519 key")
-    return key
 
 
 def read_checkpoints(path: Path) -> list[Checkpoint]:

@@ -18,12 +18,17 @@ from pipeline.shell.access.cli import principal_cli, sensor_cli
 from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
+from pipeline.shell.cli_canary import canary
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.evidence.cli import group as evidence
+from pipeline.shell.explain.cli import explain
+from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.notify.cli import notify_cli
 from pipeline.shell.notify.cli_reply import reply, request_cli
@@ -31,6 +36,7 @@ from pipeline.shell.notify.cli_suppress import suppress_cli
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
+from pipeline.shell.watch.cli import watch
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +48,7 @@ cli = typer.Typer(
 
 cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(evidence, name="evidence")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.add_typer(notify_cli, name="notify")
@@ -50,7 +57,10 @@ cli.add_typer(suppress_cli, name="suppress")
 cli.command()(reply)
 cli.command()(backtest)
 cli.command()(bench)
+cli.command()(canary)
 cli.command()(convert)
+cli.command()(export)
+cli.command()(push)
 cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
@@ -231,10 +241,14 @@ def warninglists(
     raise typer.Exit(run(directory, output, load(config)))
 
 
+cli.command()(explain)
 cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(serve)
+cli.command()(user)
+cli.command()(watch)
 
 
 @cli.command()

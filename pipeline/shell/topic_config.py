@@ -128,6 +128,8 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.QUESTIONS: (_COMPACTED,),
     Kind.RULINGS: (_COMPACTED,),
     Kind.SUPPRESSIONS: (_COMPACTED,),
+    Kind.CANARY_EVENTS: (),
+    Kind.CANARY_ALERTS: (),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from pipeline import canary
 from pipeline.registry import Registry
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
@@ -23,6 +24,7 @@ CHECKPOINTED = {
 }
 # The broker's own time: what a sensor says of itself is no measure of what is from the future.
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
+PASSING = {"retention.ms": "3600000"}
 ALERT_PARTITIONS = 4
 
 
@@ -43,6 +45,14 @@ class Kind(StrEnum):
     QUESTIONS = "questions"
     RULINGS = "rulings"
     SUPPRESSIONS = "suppressions"
+    CANARY_EVENTS = canary.EVENTS
+    CANARY_ALERTS = canary.ALERTS
+
+
+CANARIES = (
+    (Kind.CANARY_EVENTS, 1, STAMPED | PASSING),
+    (Kind.CANARY_ALERTS, 1, PASSING),
+)
 
 
 class Wanted(Struct, frozen=True):
@@ -72,6 +82,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
+                *(CANARIES if settings.canary_interval_s else ()),
             )
         ),
         *_of_notifying(settings),

@@ -33,7 +33,10 @@ deeds = st.lists(
 )  # fmt: skip
 
 
-def chain(done: list[tuple[int, str, str, str, dict[str, audit.Fact]]]) -> list[Entry]:
+Done = list[tuple[int, str, str, str, dict[str, audit.Fact]]]
+
+
+def chain(done: Done) -> list[Entry]:
     entries: list[Entry] = []
     for time, actor, action, about, more in done:
         entries.append(
@@ -51,7 +54,7 @@ def faults(lines: list[bytes], signed: Checkpoint | None = None) -> list[audit.F
 
 
 @given(deeds)
-def test_a_log_that_nobody_touched_is_whole_and_says_what_was_done(done) -> None:
+def test_a_log_that_nobody_touched_is_whole_and_says_what_was_done(done: Done) -> None:
     entries = chain(done)
     signed = audit.sign(entries[-1], 1, KEY)
     assert audit.verify(lines_of(entries), [signed], KEY.public_key()) == (len(done), [])
@@ -61,7 +64,7 @@ def test_a_log_that_nobody_touched_is_whole_and_says_what_was_done(done) -> None
 
 
 @given(deeds)
-def test_hashes_are_what_anybody_would_compute_from_the_file(done) -> None:
+def test_hashes_are_what_anybody_would_compute_from_the_file(done: Done) -> None:
     previous = "0" * 64
     for line in lines_of(chain(done)):
         read = json.loads(line)
@@ -74,7 +77,7 @@ def test_hashes_are_what_anybody_would_compute_from_the_file(done) -> None:
 
 @given(deeds, st.data())
 @settings(max_examples=300)
-def test_any_other_byte_is_found(done, data) -> None:
+def test_any_other_byte_is_found(done: Done, data: st.DataObject) -> None:
     log = b"".join(lines_of(chain(done)))
     at = data.draw(st.integers(0, len(log) - 1))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != log[at]))
@@ -85,7 +88,7 @@ def test_any_other_byte_is_found(done, data) -> None:
 
 
 @given(deeds.filter(lambda done: len(done) > 1), st.data())
-def test_a_removed_a_doubled_and_a_moved_entry_are_found(done, data) -> None:
+def test_a_removed_a_doubled_and_a_moved_entry_are_found(done: Done, data: st.DataObject) -> None:
     lines = lines_of(chain(done))
     signed = audit.sign(chain(done)[-1], 1, KEY)
     at = data.draw(st.integers(0, len(lines) - 1))
@@ -96,7 +99,7 @@ def test_a_removed_a_doubled_and_a_moved_entry_are_found(done, data) -> None:
 
 
 @given(deeds, st.data())
-def test_what_is_cut_off_behind_a_checkpoint_is_found(done, data) -> None:
+def test_what_is_cut_off_behind_a_checkpoint_is_found(done: Done, data: st.DataObject) -> None:
     entries = chain(done)
     at = data.draw(st.integers(1, len(entries)))
     signed = audit.sign(entries[at - 1], 1, KEY)
@@ -106,7 +109,9 @@ def test_what_is_cut_off_behind_a_checkpoint_is_found(done, data) -> None:
 
 
 @given(deeds, st.data())
-def test_a_chain_made_anew_is_found_by_a_checkpoint_of_the_old(done, data) -> None:
+def test_a_chain_made_anew_is_found_by_a_checkpoint_of_the_old(
+    done: Done, data: st.DataObject
+) -> None:
     entries = chain(done)
     at = data.draw(st.integers(1, len(entries)))
     changed = list(done)
@@ -115,7 +120,9 @@ def test_a_chain_made_anew_is_found_by_a_checkpoint_of_the_old(done, data) -> No
 
 
 @given(deeds, st.data())
-def test_a_checkpoint_that_was_changed_or_signed_by_another_is_found(done, data) -> None:
+def test_a_checkpoint_that_was_changed_or_signed_by_another_is_found(
+    done: Done, data: st.DataObject
+) -> None:
     entries = chain(done)
     assert faults(lines_of(entries), audit.sign(entries[-1], 1, OTHER))
     line = audit.encode(audit.sign(entries[-1], 1, KEY))

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from pipeline import canary
 from pipeline.shell.settings import Settings, WrongUseError
 
 Operation = Literal["READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"]
@@ -30,6 +31,7 @@ class Role(StrEnum):
     INTAKE = "intake"
     CORRELATE = "correlate"
     CAMPAIGN = "campaign"
+    CANARY = "canary"
     WORKER = "worker"
     OPERATOR = "operator"
     READER = "reader"
@@ -105,6 +107,14 @@ def _intake(_: Principal, settings: Settings) -> set[Grant]:
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
         Grant("topic", settings.topic("sensors"), "READ"),
         Grant("topic", settings.topic("sensors"), "WRITE"),
+        Grant("topic", settings.topic(canary.EVENTS), "READ"),
+    }
+
+
+def _canary(_: Principal, settings: Settings) -> set[Grant]:
+    return {
+        Grant("topic", settings.topic(canary.EVENTS), "WRITE"),
+        Grant("topic", settings.topic(canary.ALERTS), "READ"),
     }
 
 
@@ -116,6 +126,7 @@ def _correlate(_: Principal, settings: Settings) -> set[Grant]:
         Grant("topic", settings.topic("checkpoints"), "WRITE"),
         Grant("topic", settings.topic("alerts"), "WRITE"),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
+        Grant("topic", settings.topic(canary.ALERTS), "WRITE"),
     }
 
 
@@ -188,6 +199,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.INTAKE: _intake,
     Role.CORRELATE: _correlate,
     Role.CAMPAIGN: _campaign,
+    Role.CANARY: _canary,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
     Role.READER: _reader,
@@ -201,7 +213,7 @@ def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
-        *("dead-letters", "sensors", *OF_NOTIFYING),
+        *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
