@@ -187,7 +187,7 @@ syslog = {{ host = "127.0.0.1", port = {port}, by = "udp" }}
 
 
 def test_each_csirt_gets_one_letter_in_which_the_others_are_masked(world: World) -> None:
-    one = campaign("cz", "ke", "org-xx/PT", id="c-1")
+    one = campaign("cz", "ke", "org-xx/PT", value="218.237.65.1", id="c-1")
     with world.worker("one") as worker:
         world.tell(one)
         (czech,) = world.first("notify.cz-csirt")
@@ -277,7 +277,7 @@ def test_each_csirt_gets_one_letter_in_which_the_others_are_masked(world: World)
 
 
 def test_a_crash_loses_no_letter_and_repeats_none(world: World) -> None:
-    two = campaign("cz", "ke", id="c-2")
+    two = campaign("cz", "ke", value="218.237.65.2", id="c-2")
     world.hook.answers = [503, 503, 204]
     hooked = len(world.hook.came)
     with world.worker("two") as worker:
@@ -318,10 +318,10 @@ def test_what_is_suppressed_comes_to_csirts_and_to_no_subscriber(world: World) -
     feed = len(world.letters("feed.soc"))
     with world.worker("three"):
         czech = len(world.letters("notify.cz-csirt"))
-        world.tell(campaign("cz", "ke", id="c-3"))
+        world.tell(campaign("cz", "ke", value="218.237.65.3", id="c-3"))
         world.first("notify.cz-csirt", czech + 1)
         world.sightline("suppress", "remove", added.split(":")[0])
-        world.tell(campaign("cz", "ke", "br", id="c-4"))
+        world.tell(campaign("cz", "ke", "br", value="218.237.65.4", id="c-4"))
         (after,) = world.first("feed.soc", feed + 1)[feed:]
     assert isinstance(after.body, Told)
     assert after.body.thread in {"c-3", "c-4"}
@@ -330,7 +330,7 @@ def test_what_is_suppressed_comes_to_csirts_and_to_no_subscriber(world: World) -
 def test_a_person_decides_of_whom_nobody_answers_for(world: World) -> None:
     with world.worker("four"):
         told = len(world.letters("notify.ke-csirt"))
-        world.tell(campaign("ke", "org-xx/PT", "org-br/BR", id="c-5"))
+        world.tell(campaign("ke", "org-xx/PT", "org-br/BR", value="218.237.65.5", id="c-5"))
         world.first("notify.ke-csirt", told + 1)
         until(
             lambda: "c-5 BR/org-br: stale (br-csirt)" in world.sightline("notify", "queue"),
