@@ -145,7 +145,8 @@ def _share(_: Principal, settings: Settings) -> set[Grant]:
     """Writes to recipients, reads what they write back, and answers for neither."""
     reads = ("campaigns", "alerts", "rulings", "suppressions", "deliveries", "questions")
     ways: tuple[tuple[str, Operation], ...] = (
-        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("replies.", "READ")),
+        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("notify.", "READ"), ("feed.", "READ")),
+        ("replies.", "READ"),
     )
     return (
         _checks(settings)
