@@ -12,6 +12,7 @@ from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
+from pipeline.lane import BANNER, Flag, flag_of
 from pipeline.rule import Level
 from pipeline.surprise import lowered
 
@@ -92,6 +93,7 @@ class Unmapped(Struct, frozen=True):
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
     `p_value`: how likely its spread is by chance (see `pipeline.surprise`). `endemic`: it is
     everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
+    `exercise`: it is of this exercise, and not meant (see `pipeline.lane`).
     """
 
     countries: tuple[str, ...]
@@ -101,6 +103,7 @@ class Unmapped(Struct, frozen=True):
     known_benign: tuple[str, ...] = ()
     p_value: float | None = None
     endemic: bool = False
+    exercise: Flag = msgspec.UNSET
 
 
 class Alert(Struct, frozen=True):
@@ -124,8 +127,8 @@ _METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__
 _encode = msgspec.json.Encoder().encode
 
 
-def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
-    """The finding that one revision of an episode is."""
+def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise: str = "") -> Alert:
+    """The finding that one revision of an episode is; `exercise`: of whose lane, if of one."""
     rule = episode.rule
     activity, status = _STAGE[episode.change]
     kind = rule.indicator_type
@@ -146,7 +149,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         ).severity,
         status_id=status,
         time=episode.last_seen,
-        message=_message(episode),
+        message=f"{BANNER}: {_message(episode)}" if exercise else _message(episode),
         metadata=_METADATA,
         finding_info=FindingInfo(
             episode.id,
@@ -166,6 +169,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
             listed,
             episode.p_value,
             episode.endemic,
+            flag_of(exercise),
         ),
     )
 

@@ -24,9 +24,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class Metadata(Struct, frozen=True, gc=False):
-    """`uid` names the event; it is unique per sensor."""
+    """`uid` names the event; it is unique per sensor. `labels`: what it says of its lane
+    (`pipeline.lane`).
+    """
 
     uid: Name
+    labels: Annotated[list[str], Meta(max_length=MAX_ELEMENTS)] | None = None
 
 
 class Device(Struct, frozen=True, gc=False):

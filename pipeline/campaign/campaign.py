@@ -23,6 +23,7 @@ from pipeline.campaign.label import About, Label, Labels, Verdict
 from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.lane import Flag
 
 _NAMESPACE = UUID("2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4")
 _TLP = "AMBER"  # until routing says otherwise: not beyond those who take part
@@ -97,6 +98,7 @@ class Campaign(Struct, frozen=True):
     judged by all that is known now; `grown_at` is when its latest member, country or organisation
     came. `p_value` is that of its alerts taken together, null where none has one. `confidence` is
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
+    `exercise`: it is of this exercise, and not meant.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
     if there is room, and `sightings_omitted` is how many more there are.
@@ -126,6 +128,7 @@ class Campaign(Struct, frozen=True):
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
     label: Word | msgspec.UnsetType = msgspec.UNSET
+    exercise: Flag = msgspec.UNSET
 
 
 def identity(one: Indicator) -> str:

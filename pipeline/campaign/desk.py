@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
@@ -38,8 +40,12 @@ class Desk:
         stated: Mapping[str, float],
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
+        exercise: str = "",
     ) -> None:
-        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry."""
+        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry;
+        `exercise`: whose lane it is of, "" for the live one.
+        """
+        self.exercise = exercise
         self.evidence = Evidence(lengths)
         self.told: dict[str, Campaign] = {}
         self.changed = False
@@ -102,6 +108,8 @@ class Desk:
         evidence, labels = self.evidence, self._labels
         trust = self._trust()
         now = campaigns(evidence, self.groups(), self._matches.values(), trust, labels)
+        if self.exercise:
+            now = [msgspec.structs.replace(one, exercise=self.exercise) for one in now]
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)

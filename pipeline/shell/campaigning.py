@@ -22,6 +22,7 @@ from pipeline.benign import Benign
 from pipeline.campaign import campaign, label
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
+from pipeline.lane import crossing
 from pipeline.rule import Rule
 from pipeline.shell import metrics
 from pipeline.shell.app import (
@@ -109,6 +110,7 @@ class CampaignStage:
             self._stated,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
+            settings.exercise,
         )
         marks = [
             Watermarks(settings.lateness_ms, settings.straggler_after_ms)
@@ -122,8 +124,11 @@ class CampaignStage:
         settings = self._settings
         async for _, _, value in everything(settings, settings.topic("campaigns")):
             try:
-                if value is not None:
-                    case.desk.remember(campaign.decode(value))
+                if value is None:
+                    continue
+                told = campaign.decode(value)
+                if crossing(told.exercise, settings.exercise) is None:
+                    case.desk.remember(told)
             except msgspec.DecodeError:
                 metrics.RECORDS_NOT_OURS.inc()
         for topic in self._topics.values():
@@ -258,7 +263,11 @@ class Case:
             if tp.topic == self._sightings:
                 return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
             if tp.topic == self._alerts:
-                self.desk.raise_(_decode_alert(value or b""))
+                alert = _decode_alert(value or b"")
+                if crossing(alert.unmapped.exercise, self.desk.exercise) is None:
+                    self.desk.raise_(alert)
+                else:
+                    self.not_ours += 1
             elif tp.topic == self._labels:
                 self.desk.label(label.decode(value or b""))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

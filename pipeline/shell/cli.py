@@ -23,6 +23,7 @@ from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.printable import plain_json, printable, printable_lines
@@ -41,6 +42,7 @@ cli = typer.Typer(
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.add_typer(exercise, name="exercise")
 cli.command()(backtest)
 cli.command()(bench)
 cli.command()(convert)
@@ -137,6 +139,7 @@ def correlate(
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
         geo=geo,
+        exercise=settings.exercise,
     )
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
@@ -151,7 +154,7 @@ def correlate(
 
         # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
         plain = out is sys.stdout.buffer and sys.stdout.isatty()
-        for finding in alerts(run.episodes(lines, reject), geo, benign):
+        for finding in alerts(run.episodes(lines, reject), geo, benign, settings.exercise):
             encoded = alert.encode(finding)
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()

@@ -151,10 +151,13 @@ class CorrelateStage:
         def work(batch: Batch) -> None:
             taken = keeper.shard.take([(record.key, record.value) for record in batch])
             for episode in (*taken.episodes, *keeper.shard.refresh()):
-                alert.encode(alert.alert(episode, self._geo, self._benign))
+                alert.encode(self._finding(episode))
             list(keeper.shard.checkpoint())
 
         return work
+
+    def _finding(self, episode: Episode) -> alert.Alert:
+        return alert.alert(episode, self._geo, self._benign, self.settings.exercise)
 
     async def set_aside(self, tp: TP, record: Any, why: str) -> None:
         """Keep a record of sightings that a bug of ours keeps us from correlating."""
@@ -166,7 +169,7 @@ class CorrelateStage:
         """Send revisions of alerts, those of one alert to one partition and in their order."""
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         for episode in episodes:
-            finding = alert.encode(alert.alert(episode, self._geo, self._benign))
+            finding = alert.encode(self._finding(episode))
             partition = partition_of(episode.id, self._alert_partitions)
             by_partition.setdefault(partition, []).append((episode.id.encode(), finding))
         for partition, messages in by_partition.items():

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.clock import Clock, ClockPolicy
+from pipeline.lane import TAG, exercise_of
 
 PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -64,6 +65,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9464
     """Where Prometheus scrapes a worker; 0 for nowhere."""
     metrics_host: str = "127.0.0.1"
+    lane: Literal["live", "exercise"] = "live"
+    """Whether what is here is meant, or an exercise, which is said wherever it is shown."""
     lateness: str = "24h"
     """How far behind the latest an event may come and still count."""
     source_idle_after: str = "30s"
@@ -113,6 +116,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def checkpoint_interval_s(self) -> float:
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    @property
+    def exercise(self) -> str:
+        """Whose lane this is; "" for the live one."""
+        return (exercise_of(self.topic_prefix) or "") if self.lane == "exercise" else ""
 
     def topic(self, name: str) -> str:
         """A topic's full name."""
@@ -167,6 +175,7 @@ def load(
     for name in _DURATIONS:
         milliseconds(name, getattr(settings, name))
     _consistent(settings)
+    _one_lane(settings)
     return settings
 
 
@@ -182,6 +191,19 @@ def _consistent(settings: Settings) -> None:
             raise WrongUseError(f"{name} is set: then security_protocol must be {wanted}")
         if sasl and name != "ssl_ca_file" and not getattr(settings, name):
             raise WrongUseError(f"security_protocol is SASL_SSL: then {name} must be set")
+
+
+def _one_lane(settings: Settings) -> None:
+    """The flag and the lane say the same, or nothing starts."""
+    prefix = settings.topic_prefix
+    if settings.lane == "exercise" and exercise_of(prefix) is None:
+        raise WrongUseError(
+            "lane is exercise: then topic_prefix must be exercise.<id>., the id of a-z, 0-9 and -"
+        )
+    if settings.lane == "live" and prefix.startswith(f"{TAG}."):
+        raise WrongUseError(
+            f"topic_prefix is {prefix!r}, an exercise's: then lane must be exercise"
+        )
 
 
 def _known(values: Mapping[str, Any], where: str, prefix: str) -> None:

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
+    CONTROL = "control"
+    """Of an exercise: whether it runs, and what its truth was sealed with."""
 
 
 class Wanted(Struct, frozen=True):
@@ -66,6 +68,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
+                *([(Kind.CONTROL, 1, COMPACTED)] if settings.exercise else []),
             )
         ),
     ]

@@ -38,6 +38,7 @@ WAY = (
     "country",
     "indicator_type",
     "event",
+    "lane",
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
@@ -90,6 +91,8 @@ WAY = (
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
+    # Exercises, on a lane of their own.
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
