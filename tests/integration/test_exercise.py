@@ -24,7 +24,6 @@ from pipeline.shell.observe import decode_alert
 from pipeline.shell.processes import Child, until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import Settings, load
-from tests.integration.rules import THREE_COUNTRIES
 from tests.integration.secured import OK, Secured, Writer, read, refused, secured
 
 pytestmark = pytest.mark.kafka
@@ -79,11 +78,8 @@ class Drill:
         return load(self.folder / "handover" / f"{LANE}{user}" / "sightline.toml", {})
 
     def worker(self, settings: Settings, sensors: Path, log: Path, stage: str = "all") -> Child:
-        rules = self.kafka.folder / "rules.yml"
-        rules.write_text(THREE_COUNTRIES)
         environment = settings.environment() | {
             "SIGHTLINE_SENSORS": str(sensors),
-            "SIGHTLINE_RULES": str(rules),
             "SIGHTLINE_METRICS_PORT": "0",
             "SIGHTLINE_LATENESS": "30d",
         }
