@@ -14,6 +14,7 @@ from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
 from pipeline.lane import BANNER, Flag, flag_of
 from pipeline.rule import Level
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.surprise import lowered
 
 CATEGORY_FINDINGS = 2
@@ -21,7 +22,7 @@ CLASS_DETECTION_FINDING = 2004
 ANALYTIC_RULE = 1
 
 # activity_id 1 create, 2 update, 3 close; status_id 1 new, 2 in progress, 4 resolved
-_STAGE = {
+STAGE = {
     Change.OPENED: (1, 1),
     Change.UPDATED: (2, 2),
     Change.CLOSED: (3, 4),
@@ -35,7 +36,7 @@ SEVERITY = {
     Level.CRITICAL: 5,
 }
 # OCSF's observable types; 99 is "Other", which `type` then names.
-_OBSERVABLE_TYPE = {
+OBSERVABLE_TYPE = {
     "domain": 1,
     "ip": 2,
     "url": 6,
@@ -46,7 +47,7 @@ _OBSERVABLE_TYPE = {
     "cve": 18,
     "credential": 19,
 }
-_OTHER = 99
+OTHER = 99
 
 
 class Product(Struct, frozen=True):
@@ -87,12 +88,29 @@ class AlertObservable(Struct, frozen=True, omit_defaults=True):
     type: str | None = None
 
 
+class Shared(Struct, frozen=True):
+    """What a partner said of an indicator that is watched for (see `pipeline.watch`).
+
+    `tlp` and `pap` are the partner's, `confidence` is in percent, `valid_until` in ms.
+    """
+
+    id: str
+    source: str
+    reference: str
+    tlp: Tlp
+    pap: Pap
+    confidence: int | None
+    valid_until: int | None
+
+
 class Unmapped(Struct, frozen=True):
     """What OCSF has no place for. `origin` is of an `ip`; else null.
 
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
     `p_value`: how likely its spread is by chance (see `pipeline.surprise`). `endemic`: it is
     everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
+    Of a watched indicator: `watch`, who shared it, and `tlp` and `pap`, the strictest of what came
+    together; `may_block` says whether that allows to block it.
     `exercise`: it is of this exercise, and not meant (see `pipeline.lane`).
     """
 
@@ -103,6 +121,10 @@ class Unmapped(Struct, frozen=True):
     known_benign: tuple[str, ...] = ()
     p_value: float | None = None
     endemic: bool = False
+    watch: Shared | msgspec.UnsetType = msgspec.UNSET
+    tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    may_block: bool | msgspec.UnsetType = msgspec.UNSET
     exercise: Flag = msgspec.UNSET
 
 
@@ -123,16 +145,16 @@ class Alert(Struct, frozen=True):
     unmapped: Unmapped
 
 
-_METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
+METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
 _encode = msgspec.json.Encoder().encode
 
 
 def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise: str = "") -> Alert:
     """The finding that one revision of an episode is; `exercise`: of whose lane, if of one."""
     rule = episode.rule
-    activity, status = _STAGE[episode.change]
+    activity, status = STAGE[episode.change]
     kind = rule.indicator_type
-    number = _OBSERVABLE_TYPE.get(kind, _OTHER)
+    number = OBSERVABLE_TYPE.get(kind, OTHER)
     origin = geo.origin(episode.value) if kind == IP else None
     listed = benign.lists(kind, episode.value)
     merged_into = msgspec.UNSET if episode.merged_into is None else episode.merged_into
@@ -150,7 +172,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise:
         status_id=status,
         time=episode.last_seen,
         message=f"{BANNER}: {_message(episode)}" if exercise else _message(episode),
-        metadata=_METADATA,
+        metadata=METADATA,
         finding_info=FindingInfo(
             episode.id,
             rule.title,
@@ -159,7 +181,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise:
             Analytic(ANALYTIC_RULE, rule.id, rule.title),
         ),
         observables=(
-            AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
+            AlertObservable(kind, number, episode.value, kind if number == OTHER else None),
         ),
         unmapped=Unmapped(
             episode.countries,
@@ -169,7 +191,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise:
             listed,
             episode.p_value,
             episode.endemic,
-            flag_of(exercise),
+            exercise=flag_of(exercise),
         ),
     )
 

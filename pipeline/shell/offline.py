@@ -69,7 +69,7 @@ class OfflineRun:
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:
-            self._desk = Desk(lengths, benign, registry.trust, horizon_ms, exercise=exercise)
+            self._desk = Desk(lengths, benign, registry.terms, horizon_ms, exercise=exercise)
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.

@@ -194,6 +194,7 @@ class TestLanes:
                 for reason, raw in refusals(prefix):
                     assert reason is Reason.EXERCISE_MISMATCH
                     assert address.encode() in raw
+            assert alert is not None
             assert decode_alert(alert).unmapped.exercise == "drill"
 
             drill.exercise("inject", "drill", "--dir", str(drill.folder))
@@ -216,8 +217,8 @@ class TestLanes:
             assert lane.wait(60) == 0
             assert worker.running
         assert "_AUTHENTICATION" in refused(strayed)
-        said = drill.exercise("inject", "drill", "--dir", str(drill.folder), status=1)
-        assert "has been stopped, which is for good" in said
+        again = drill.exercise("inject", "drill", "--dir", str(drill.folder), status=1)
+        assert "has been stopped, which is for good" in again
 
         # The score is of the truth that was sealed, or there is none.
         score = json.loads(
@@ -227,5 +228,5 @@ class TestLanes:
         assert teams == sorted({party.country for party in registry.parties})
         truth = drill.folder / "truth.jsonl"
         truth.write_bytes(truth.read_bytes().replace(b'"c001"', b'"c009"'))
-        said = drill.exercise("score", "drill", "--dir", str(drill.folder), status=1)
-        assert "is not the truth that was sealed" in said
+        mended = drill.exercise("score", "drill", "--dir", str(drill.folder), status=1)
+        assert "is not the truth that was sealed" in mended

@@ -191,10 +191,10 @@ class Topics:
         desk = Desk(
             every_length(known.rules),
             known.benign,
-            known.registry.trust,
+            known.registry.terms,
             known.settings.campaign_horizon_ms,
             known.settings.campaign_facts_max,
-            known.settings.exercise,
+            exercise=known.settings.exercise,
         )
         async for sightings in self._sightings():
             desk.observe(sightings)
