@@ -30,6 +30,7 @@ from pipeline.shell.cli_ship import ship
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
 from pipeline.shell.evidence.cli import group as evidence
+from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
 from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
@@ -56,6 +57,7 @@ cli.add_typer(pseudonym, name="pseudonym")
 cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.add_typer(exercise, name="exercise")
 cli.add_typer(notify_cli, name="notify")
 cli.add_typer(request_cli, name="request")
 cli.add_typer(suppress_cli, name="suppress")
@@ -165,6 +167,7 @@ def correlate(
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
         geo=geo,
+        exercise=settings.exercise,
     )
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
@@ -179,7 +182,7 @@ def correlate(
 
         # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
         plain = out is sys.stdout.buffer and sys.stdout.isatty()
-        for finding in alerts(run.episodes(lines, reject), geo, benign):
+        for finding in alerts(run.episodes(lines, reject), geo, benign, settings.exercise):
             encoded = alert.encode(finding)
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()

@@ -39,6 +39,7 @@ WAY = (
     "country",
     "indicator_type",
     "event",
+    "lane",
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
@@ -107,6 +108,8 @@ WAY = (
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
+    # Exercises, on a lane of their own.
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
 CALENDAR = {"share.deadline"}

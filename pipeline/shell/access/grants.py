@@ -223,16 +223,24 @@ def _checks(settings: Settings) -> set[Grant]:
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
         *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
+        *_control(settings),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
+    found |= {Grant("topic", settings.topic(name), "READ") for name in _control(settings)}
     families = [settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.")]
     return found | {
         Grant("topic", name, operation, prefixed=True) for name in families for operation in see
     }
 
 
+def _control(settings: Settings) -> tuple[str, ...]:
+    """In an exercise everybody hears that it is stopped, and nobody but its lead says so."""
+    return ("control",) if settings.exercise else ()
+
+
 def _readings(principal: Principal, settings: Settings, *topics: str) -> set[Grant]:
     """Topics to read, with a consumer group of the reader's own: its name is the user's."""
-    reads = {Grant("topic", settings.topic(name), "READ") for name in topics}
+    named = (*topics, *_control(settings))
+    reads = {Grant("topic", settings.topic(name), "READ") for name in named}
     return reads | {Grant("group", principal.user(settings.topic_prefix), "READ")}
