@@ -92,7 +92,7 @@ def _edges(
         pair = (min(one, other), max(one, other))
         if pair not in kept or tie.p < kept[pair].p:
             kept[pair] = tie
-    shared = {(one, other): tie for one, other, tie in presence.ties()}
+    shared = {(one, other): tie for one, other, tie in presence.ties(max(SOME, level), kept)}
     hosts = {one[1]: one for one in sorted(members) if one[0] == DOMAIN}
     parts: set[tuple[Indicator, Indicator]] = set()
     for one in members:

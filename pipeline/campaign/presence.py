@@ -7,6 +7,7 @@ busy hours are in the reckoning, for it counts what was seen there.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
@@ -48,7 +49,7 @@ class Shared(Struct, frozen=True):
 class About(Struct, frozen=True):
     """The cells in which, or next to which, a group was seen, and all that was seen in them."""
 
-    cells: frozenset[Cell] | set[Cell]
+    cells: set[Cell]
     volume: int
 
 
@@ -71,16 +72,28 @@ class Presence:
                 cells[indicator] = mine
         self._all = self._busy.total()
         self._cells = cells
-        self._visits = {one: list(_visits(mine)) for one, mine in cells.items()}
-        self.rare = {one for one, visits in self._visits.items() if len(visits) <= MOST_VISITS}
+        visits = {one: list(_visits(mine)) for one, mine in cells.items()}
+        self.rare = {one for one, mine in visits.items() if len(mine) <= MOST_VISITS}
+        self._visits = {one: len(visits[one]) for one in self.rare}
+        self._begins = {one: [visit[0] for visit in visits[one]] for one in self.rare}
+        self._visit_of = {
+            one: {cell: number for number, visit in enumerate(visits[one]) for cell in visit}
+            for one in self.rare
+        }
         self._near = {one: _near(cells[one]) for one in self.rare}
         self._marked = {one: self._volume(near) for one, near in self._near.items()}
 
     def _volume(self, cells: Iterable[Cell]) -> int:
         return sum(self._busy[cell] for cell in cells)
 
-    def ties(self) -> Iterator[tuple[Indicator, Indicator, Shared]]:
-        """Each two of which one was there together with the other mostly, each pair once."""
+    def ties(
+        self, weakest: float = 1.0, asked: Collection[tuple[Indicator, Indicator]] = ()
+    ) -> Iterator[tuple[Indicator, Indicator, Shared]]:
+        """Each two of which one was there together with the other mostly, each pair once.
+
+        Not what is likelier than `weakest` by chance, unless the pair is one of those asked for:
+        almost all pairs that ever meet are such, and most of the work would be theirs.
+        """
         there: dict[Cell, list[Indicator]] = defaultdict(list)
         for one in sorted(self.rare):
             for cell in self._cells[one]:
@@ -88,24 +101,32 @@ class Presence:
         for one in sorted(self.rare):
             others: Counter[Indicator] = Counter()
             for cell in self._near[one]:
-                others.update(other for other in there.get(cell, ()) if other > one)
+                who = there.get(cell)
+                if who is not None and one < who[-1]:
+                    others.update(who[bisect_right(who, one) :])  # each is in order
             for other, cells in others.items():
-                if cells >= LEAST_COUNTRIES and (shared := self.shared(one, other)) is not None:
+                if cells < LEAST_COUNTRIES:
+                    continue
+                limit = 1.0 if (one, other) in asked else weakest
+                if (shared := self.shared(one, other, limit)) is not None:
                     yield one, other, shared
 
-    def shared(self, one: Indicator, other: Indicator) -> Shared | None:
+    def shared(self, one: Indicator, other: Indicator, weakest: float = 1.0) -> Shared | None:
         """What two share: the likelier way round, if either is worth a word."""
-        there, back = self.beside(one, other), self.beside(other, one)
-        if there is None or back is None:
+        there = self.beside(one, other, weakest)
+        if there is None:
+            return None
+        back = self.beside(other, one, weakest)
+        if back is None:
             return None
         weaker = max(there, back, key=lambda shared: (shared.p, shared.hits, shared.visits))
         return structs.replace(weaker, telling=there.telling or back.telling)
 
-    def beside(self, one: Indicator, other: Indicator) -> Shared | None:
+    def beside(self, one: Indicator, other: Indicator, weakest: float = 1.0) -> Shared | None:
         """How far one was there when the other was, or None if that is not most of the time."""
         if one not in self.rare or other not in self.rare:
             return None
-        return self._beside(one, self._near[other], self._marked[other])
+        return self._beside(one, self._near[other], self._marked[other], weakest)
 
     def about(self, group: Collection[Indicator]) -> About:
         """Where and when a group, each member of which was rarely there, was about."""
@@ -118,22 +139,29 @@ class Presence:
             return None
         return self._beside(one, about.cells, about.volume)
 
-    def _beside(self, one: Indicator, near: Collection[Cell], marked: int) -> Shared | None:
-        visits = self._visits[one]
-        hits: list[tuple[int, int]] = []
-        for visit in visits:
-            times = [self._cells[one][cell] for cell in visit if cell in near]
-            if times:
-                hits.append((min(times), visit[0][0]))
-        if len(hits) < _NOTICED * len(visits):
+    def _beside(
+        self, one: Indicator, near: set[Cell], marked: int, weakest: float = 1.0
+    ) -> Shared | None:
+        times, visit_of, visits = self._cells[one], self._visit_of[one], self._visits[one]
+        cells = times.keys() & near
+        hit = {visit_of[cell] for cell in cells}
+        if len(hit) < _NOTICED * visits or len(hit) < LEAST_COUNTRIES:
             return None
+        p = hypergeometric_tail(len(hit), visits, marked, self._all)
+        if p > weakest:
+            return None
+        first: dict[int, int] = {}
+        for cell in cells:
+            number, time = visit_of[cell], times[cell]
+            first[number] = min(first.get(number, time), time)
+        begins = self._begins[one]
+        hits = [(time, begins[number][0]) for number, time in first.items()]
         countries: set[str] = set()
         for time, party in sorted(hits):
             countries.add(self._parties[party].country)
             if len(countries) == LEAST_COUNTRIES:
-                p = hypergeometric_tail(len(hits), len(visits), marked, self._all)
-                telling = 2 * len(hits) > len(visits) and _times(hits) >= _TIMES
-                return Shared(len(hits), len(visits), p, telling, time)
+                telling = 2 * len(hits) > visits and _times(hits) >= _TIMES
+                return Shared(len(hits), visits, p, telling, time)
         return None
 
 

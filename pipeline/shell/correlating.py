@@ -89,6 +89,10 @@ class CorrelateStage:
         for partition in self._keepers:
             consumer_of(self.app).forget(TP(self._sightings, partition))
         self._keepers.clear()
+        for loading in self._loading.values():
+            if loading.done() and not loading.cancelled() and loading.exception() is None:
+                keepers.append(loading.result())
+            loading.cancel()
         self._loading.clear()
         for keeper in keepers:
             await keeper.close()
@@ -131,9 +135,10 @@ class CorrelateStage:
     async def _keeper(self, partition: int) -> Keeper | None:
         loading = self._loading.get(partition)
         if loading is not None:
-            keeper = await asyncio.shield(loading)
-            if self._loading.get(partition) is loading:
-                self._keepers[partition] = keeper
+            # Not longer than it is ours: the group waits for us when it is to be given up.
+            await consumer_of(self.app).unless_given_up(asyncio.wait({loading}))
+            if self._loading.get(partition) is loading and loading.done():
+                self._keepers[partition] = loading.result()
                 del self._loading[partition]
         return self._keepers.get(partition)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -50,7 +50,9 @@ def serve(settings: Settings, folder: Path, health: Health) -> None:
     serve_registry(settings, registry, {"/livez": health.ill, "/readyz": health.unready})
 
 
-def serve_registry(settings: Settings, registry: CollectorRegistry, probes: dict[str, Ask]) -> None:
+def serve_registry(
+    settings: Settings, registry: CollectorRegistry, probes: Mapping[str, Ask]
+) -> None:
     """Serve `/metrics` and the probes, if that is wanted; a `FailedError` if it cannot be."""
     if not settings.metrics_port:
         return

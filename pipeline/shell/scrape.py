@@ -1,4 +1,4 @@
-"""What workers serve as `/metrics`, read and made into what a person asks: how fast, how far behind.
+"""What workers serve as `/metrics`, made into what a person asks: how fast, how far behind.
 
 Two scrapes of a worker give rates. Everything here is of what was read; nothing is fetched.
 """

@@ -22,9 +22,10 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from time import monotonic, time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -32,6 +33,7 @@ from mode.utils.futures import notify
 
 from pipeline.shell import metrics
 
+Result = TypeVar("Result")
 Batch = Sequence[Any]
 """Records of one partition, in order of offset: `offset`, `timestamp` (ms), `timestamp_type`,
 `key`, `value`, `headers`; see `pipeline.shell.fetching`."""
@@ -57,6 +59,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self.before_commit: Callable[[], Awaitable[bool]] | None = None
+        self._giving_up = asyncio.Event()
         self._heard_at = monotonic()
         self._listening_to: Any = None
         self._caught_up_at: dict[TP, float] = {}
@@ -85,6 +88,20 @@ class BatchConsumer(driver.Consumer):
         partitions may be somebody else's, though we have not been told.
         """
         return monotonic() - self._heard_at
+
+    async def unless_given_up(self, work: Awaitable[Result]) -> Result | None:
+        """Wait for work, but not when partitions are to be given up: then None, at once.
+
+        The group waits for us then, and nobody gets anything meanwhile. The work goes on, and must
+        be such that nothing comes of it when it ends.
+        """
+        working = asyncio.ensure_future(work)
+        given_up = asyncio.ensure_future(self._giving_up.wait())
+        try:
+            await asyncio.wait({working, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            given_up.cancel()
+        return working.result() if working.done() else None
 
     def _listen(self) -> None:
         """Note each heartbeat that the broker answered: when it was sent, which is sooner than
@@ -115,6 +132,7 @@ class BatchConsumer(driver.Consumer):
             consumer._coordinator._group_instance_id = None
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._giving_up.clear()
         self._listen()
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -204,6 +222,7 @@ class BatchConsumer(driver.Consumer):
         return True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._giving_up.set()
         await super().on_partitions_revoked(revoked)  # commits what is done
         for tp in revoked:
             self._done.pop(tp, None)

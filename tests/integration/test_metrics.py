@@ -151,7 +151,7 @@ def test_canaries_fly_and_nobody_else_sees_them(broker: Broker, tmp_path: Path) 
         assert answer(canary_port, "/livez") == (200, "ok\n")
         (told,) = asyncio.run(ids(pipeline))
         assert f'# {{alert="{told}"}}' in open_metrics
-        families = list(openmetrics.text_string_to_metric_families(open_metrics))
+        families = list(openmetrics.text_string_to_metric_families(open_metrics))  # type: ignore[no-untyped-call]
         assert len(families) > 40
     bounded(families, pipeline)
 

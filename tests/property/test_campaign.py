@@ -18,7 +18,9 @@ from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, bounded, identity
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.desk import Desk
+from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.label import About, Label, Marked, Verdict
+from pipeline.campaign.presence import Presence
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
@@ -295,3 +297,25 @@ def test_a_tail_is_no_smaller_than_it_is(of: int, data: st.DataObject) -> None:
         comb(marked, n) * comb(of - marked, drawn - n) for n in range(hits, min(marked, drawn) + 1)
     ) / comb(of, drawn)
     assert exact <= hypergeometric_tail(hits, drawn, marked, of) * (1 + 1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1.0, 0.1, 1e-3, 1e-6]))
+def test_ties_too_likely_by_chance_are_left_out_and_no_others(seed: int, weakest: float) -> None:
+    random = Random(seed)
+    evidence = Evidence(LENGTHS)
+    names = [f"one-{number}" for number in range(14)]
+    for hour in range(40):
+        for name in random.sample(names, random.randrange(5)):
+            for country in random.sample(COUNTRIES, random.randrange(4)):
+                at = hour * HOUR + random.randrange(HOUR)
+                evidence.observe(sighting(country, at, ("ip", name)))
+    members = {("ip", name) for name in names}
+    presence = Presence(evidence, members)
+    pairs = [(one, other) for one in members for other in members if one < other]
+    every = {pair: shared for pair in pairs if (shared := presence.shared(*pair)) is not None}
+    asked = set(random.sample(pairs, 5))
+    told = {(one, other): shared for one, other, shared in presence.ties(weakest, asked)}
+    assert told == {
+        pair: shared for pair, shared in every.items() if shared.p <= weakest or pair in asked
+    }

@@ -9,7 +9,7 @@ from pipeline.canary import Canaries, CanaryIntake
 from pipeline.country import country_problem
 from pipeline.decode import Reason
 from pipeline.intake import Intake
-from pipeline.party import Party
+from pipeline.registry import Party
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
 from pipeline.sight import CANARY_KEY, UNKNOWN_WATERMARK, encode, fold_lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from types import SimpleNamespace
@@ -67,6 +68,7 @@ class Recording(BatchConsumer):
         self.before_commit = None
         self._caught_up_at = {}
         self.app = SimpleNamespace(conf=SimpleNamespace(id="x.sightline-intake"))
+        self._giving_up = asyncio.Event()
         self.commits: list[dict[TP, int]] = []
         self.fails = False
 
@@ -178,6 +180,32 @@ async def test_only_the_topics_asked_for() -> None:
     assert consumer.commits == [{B: 6}]
 
 
+async def test_nobody_waits_for_work_on_what_is_to_be_given_up() -> None:
+    consumer = Recording()
+    ends = asyncio.Event()
+
+    async def work() -> str:
+        await ends.wait()
+        return "done"
+
+    waiting = asyncio.ensure_future(consumer.unless_given_up(work()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer._giving_up.set()
+    assert await waiting is None
+    consumer._giving_up.clear()
+    ends.set()
+    assert await consumer.unless_given_up(work()) == "done"
+
+
+async def test_what_fails_fails_for_who_waits_for_it() -> None:
+    async def work() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await Recording().unless_given_up(work())
+
+
 def test_an_ack_ends_the_waiting_and_commits_nothing() -> None:
     consumer = Recording()
 
@@ -213,7 +241,7 @@ def test_what_is_not_done_waits_since_what_was_done_came(monkeypatch: pytest.Mon
     consumer.done(A, batch(99))
     now += 3600
     assert consumer.waited(A) == 0  # at its end, be that long ago
-    consumer.highwater = lambda tp: 101
+    monkeypatch.setattr(consumer, "highwater", lambda tp: 101)
     now += 1
     assert consumer.waited(A) == 1
 
