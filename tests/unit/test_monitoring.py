@@ -49,6 +49,8 @@ def test_what_is_committed_is_what_is_written() -> None:
         if path.is_file() and path.name != "prometheus.yml"
     }
     assert written == write.files()
+    carried = {path.name: path.read_text("utf-8") for path in write.CHART.iterdir()}
+    assert carried == write.chart_files()
     assert (RUNBOOKS / "README.md").read_text("utf-8") == write.index()
 
 
