@@ -8,6 +8,7 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers performance pages \
 .PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages monitoring \
   soak overload audit clean
 
@@ -45,6 +46,9 @@ integration: setup ## Real processes on a real broker
 
 hunt: setup ## The property tests with examples never tried: SEED=7, or a random seed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property --hypothesis-seed=$(or $(SEED),random)
+
+interchange: setup ## A thousand campaigns before others' validators and importers; INTERCHANGE=100
+	INTERCHANGE=$(or $(INTERCHANGE),1000) $(BIN)/python -m pytest -q -n auto --dist worksteal tests/property/test_interchange.py
 
 fuzz: setup ## Messages that no sensor would send, for a minute; SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.property.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -23,6 +23,7 @@ from pipeline.campaign import campaign, label
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
 from pipeline.rule import Rule
+from pipeline.share.terms import Terms
 from pipeline.shell import metrics
 from pipeline.shell.app import (
     Outbox,
@@ -60,14 +61,14 @@ class CampaignStage:
         settings: Settings,
         rules: Sequence[Rule],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         sightings_partitions: int,
     ) -> None:
         self.app = app
         self._settings = settings
         self._lengths = every_length(rules)
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._partitions = sightings_partitions
         self._topics = {name: settings.topic(name) for name in ("sightings", "alerts", "labels")}
         self._letters = Outbox(app)
@@ -108,7 +109,7 @@ class CampaignStage:
         desk = Desk(
             self._lengths,
             self._benign,
-            self._stated,
+            self._terms,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
         )

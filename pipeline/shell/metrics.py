@@ -259,6 +259,30 @@ LOOK_SECONDS = Histogram(
     buckets=SECONDS,
 )
 
+DELIVERIES = Counter("sightline_deliveries", "Letters that arrived.", ["way"])
+DELIVERY_FAILURES = Counter(
+    "sightline_delivery_failures", "Tries to deliver a letter that failed.", ["way", "reason"]
+)
+DELIVERIES_WAITING = Gauge(
+    "sightline_deliveries_waiting",
+    "Letters that have still to arrive.",
+    ["way"],
+    multiprocess_mode="livemostrecent",
+)
+DELIVERIES_SUPPRESSED = Counter(
+    "sightline_deliveries_suppressed", "Times a suppression kept something from a subscriber."
+)
+REPLIES = Counter("sightline_replies", "What recipients wrote back.", ["type"])
+REPLIES_IGNORED = Counter(
+    "sightline_replies_ignored", "Of these, about what their sender was not told, or no reply."
+)
+OPEN_QUESTIONS = Gauge(
+    "sightline_open_questions",
+    "Victims of campaigns for whom a person is to say who is told.",
+    ["reason"],
+    multiprocess_mode="livemostrecent",
+)
+
 
 MOST_SENSORS = 500
 """Sensors of a worker that a metric shows by name."""

@@ -39,6 +39,12 @@ class Kind(StrEnum):
     LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
+    NOTIFY = "notify"
+    REPLIES = "replies"
+    DELIVERIES = "deliveries"
+    QUESTIONS = "questions"
+    RULINGS = "rulings"
+    SUPPRESSIONS = "suppressions"
     CANARY_EVENTS = canary.EVENTS
     CANARY_ALERTS = canary.ALERTS
 
@@ -79,7 +85,23 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 *(CANARIES if settings.canary_interval_s else ()),
             )
         ),
+        *_of_notifying(settings),
     ]
+
+
+def _of_notifying(settings: Settings) -> list[Wanted]:
+    """One topic to each recipient and one from it, and what the stage and the operator write."""
+    from pipeline.shell.notify.sources import are_set, topics_of
+
+    if not are_set(settings):
+        return []
+    out, back = topics_of(settings)
+    ours = (Kind.DELIVERIES, Kind.QUESTIONS, Kind.RULINGS, Kind.SUPPRESSIONS)
+    return [
+        Wanted(kind, settings.topic(name), 1, COMPACTED)
+        for kind, names in ((Kind.NOTIFY, out), (Kind.REPLIES, back))
+        for name in names
+    ] + [Wanted(kind, settings.topic(kind), 1, COMPACTED) for kind in ours]
 
 
 class Checked(Struct):

@@ -22,6 +22,7 @@ from pipeline.shell import files, metrics_server, topic_config, topics
 from pipeline.shell.health import Health, starts
 from pipeline.shell.metrics import STAGE_RESTARTS, STAGE_VARIABLE
 from pipeline.shell.metrics_folder import metrics_folder
+from pipeline.shell.notify import sources
 from pipeline.shell.plain_log import PlainFormatter
 from pipeline.shell.printable import printable_lines
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
@@ -30,6 +31,8 @@ from pipeline.shell.settings import FailedError, Settings, load
 from pipeline.surprise import background
 
 STAGES = ("intake", "correlate", "campaign")
+SHARE = "share"
+"""Only where somebody is to be told."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # a stage that ran this long begins again with the first pause
@@ -53,6 +56,11 @@ def configure_logging() -> None:
         lambda record: "Group Coordinator Request failed" not in record.msg  # it asks again
     )
     logging.getLogger("faust").setLevel(logging.ERROR)
+
+
+def stages_of(settings: Settings) -> tuple[str, ...]:
+    """All that these settings call for."""
+    return (*STAGES, SHARE) if sources.are_set(settings) else STAGES
 
 
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
@@ -194,7 +202,9 @@ def _reads(stage: str, registry: Registry) -> object:
     if stage == "intake":
         return registry.sensors, registry.parties
     if stage == "campaign":
-        return registry.trust
+        return registry.terms
+    if stage == SHARE:
+        return registry
     return background(registry.parties)
 
 
@@ -240,6 +250,10 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.campaigning import CampaignStage
     from pipeline.shell.correlating import CorrelateStage
     from pipeline.shell.intake import IntakeStage
+    from pipeline.shell.notify.stage import make_share_stage
+
+    folder = Path(os.environ[_MULTIPROCESS]) / stage
+    app = make_app(stage, settings, folder, one_active=stage in {"campaign", SHARE})
     from pipeline.shell.pulse import Pulse
 
     shared = Path(os.environ[_MULTIPROCESS])
@@ -252,6 +266,9 @@ def run_stage(stage: str) -> int:
         made = IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         benign = files.benign_of(settings)
+        CampaignStage(app, settings, rules, benign, registry.terms, sightings)
+    elif stage == SHARE:
+        make_share_stage(app, settings, registry)
         made = CampaignStage(app, settings, rules, benign, registry.trust, sightings)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)

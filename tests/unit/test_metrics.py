@@ -23,7 +23,7 @@ ALL = [
     if isinstance(metric, MetricWrapperBase)
 ]
 BOUNDED = {
-    *("reason", "stage", "topic", "partition", "type", "sensor", "state", "status"),
+    *("reason", "stage", "topic", "partition", "type", "sensor", "state", "status", "way"),
     *("intentional", "severity", "action", "cause", "database", "result"),
 }
 """Labels whose values are from closed sets, or from the registry: nothing that a sensor says."""
