@@ -8,8 +8,8 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers performance pages \
-.PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages monitoring \
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
+  performance pages monitoring \
   soak overload audit clean
 
 help: ## What there is to make

@@ -124,15 +124,8 @@ class Desk:
         # All of it was looked at while it was in sight: see `due`.
         self._forget(watermark - self._horizon)
         evidence, labels = self.evidence, self._labels
-        trust = self._trust()
-        endemic = {match.indicator for match in self._matches.values() if match.endemic}
-        out = endemic | labels.left_out()
-        members = {
-            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
-        }
-        found, matches = groups(evidence, members), self._matches.values()
-        now = campaigns(evidence, found, matches, self._terms, trust, labels)
-        now = campaigns(evidence, self.groups(), self._matches.values(), trust, labels)
+        found, matches = self.groups(), self._matches.values()
+        now = campaigns(evidence, found, matches, self._terms, self._trust(), labels)
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)
@@ -164,7 +157,6 @@ class Desk:
         """What is older is no evidence any more; what was told is remembered twice as long."""
         if before_ms <= 0:
             return
-        self.evidence.forget(before_ms)
         self.watching.forget(before_ms)
         self.expired += self.evidence.forget(before_ms)
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:

@@ -19,8 +19,7 @@ PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
-    *("campaign_horizon", "notify_hold"),
-    *("campaign_horizon", "canary_interval"),
+    *("campaign_horizon", "notify_hold", "canary_interval"),
 )
 _BESIDE = (
     *("ssl_ca_file", "sasl_password_file"),

@@ -250,26 +250,22 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.campaigning import CampaignStage
     from pipeline.shell.correlating import CorrelateStage
     from pipeline.shell.intake import IntakeStage
-    from pipeline.shell.notify.stage import make_share_stage
-
-    folder = Path(os.environ[_MULTIPROCESS]) / stage
-    app = make_app(stage, settings, folder, one_active=stage in {"campaign", SHARE})
+    from pipeline.shell.notify.stage import ShareStage, make_share_stage
     from pipeline.shell.pulse import Pulse
 
     shared = Path(os.environ[_MULTIPROCESS])
-    app = make_app(stage, settings, shared / stage, one_active=stage == "campaign")
+    app = make_app(stage, settings, shared / stage, one_active=stage in {"campaign", SHARE})
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
-    made: IntakeStage | CampaignStage | CorrelateStage
+    made: IntakeStage | CampaignStage | CorrelateStage | ShareStage
     if stage == "intake":
         counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
         geo = files.geo_of(settings) if counted else None
         made = IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         benign = files.benign_of(settings)
-        CampaignStage(app, settings, rules, benign, registry.terms, sightings)
+        made = CampaignStage(app, settings, rules, benign, registry.terms, sightings)
     elif stage == SHARE:
-        make_share_stage(app, settings, registry)
-        made = CampaignStage(app, settings, rules, benign, registry.trust, sightings)
+        made = make_share_stage(app, settings, registry)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)

@@ -5,7 +5,7 @@ in whatever order watches and sightings came, how often, and whoever took over b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from pipeline.alert import Alert
 from pipeline.alert import encode as encode_alert
 from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.desk import Desk
+from pipeline.share.terms import Terms
 from pipeline.sight import Group, Sightings
 from pipeline.watch import Watch, alert_id
 from pipeline.watching import GOES_ON_MS, Watching
@@ -70,7 +71,9 @@ NAMES = ("w1", "w2", "w3")
 
 def watch_of(name: str, begin: int, end: int | None) -> Watch:
     """Each name is of one indicator, as an id is."""
-    kind, value = {"w1": ("ip", "a"), "w2": ("ip", "a"), "w3": ("domain", "b")}[name]
+    named: dict[str, tuple[Literal["ip", "domain"], str]]
+    named = {"w1": ("ip", "a"), "w2": ("ip", "a"), "w3": ("domain", "b")}
+    kind, value = named[name]
     return Watch(
         name, kind, value, f"partner of {name}", valid_from=HORIZON + begin,
         valid_until=None if end is None else end,
@@ -102,18 +105,21 @@ def widening(given: Sequence[Step]) -> list[Step]:
         if isinstance(step, Drop):
             gone.add(step.id)
         if isinstance(step, Watch):
-            before = last.get(step.id)
-            if step.id in gone:
+            watch = step
+            before = last.get(watch.id)
+            if watch.id in gone:
                 continue
             if before is not None:
-                ends = (before.valid_until, step.valid_until)
-                step = msgspec.structs.replace(
-                    step,
-                    valid_from=min(before.valid_from, step.valid_from),
+                ends = (before.valid_until, watch.valid_until)
+                watch = msgspec.structs.replace(
+                    watch,
+                    valid_from=min(before.valid_from, watch.valid_from),
                     valid_until=None if None in ends else max(end or 0 for end in ends),
                 )
-            last[step.id] = step
-        found.append(step)
+            last[watch.id] = watch
+            found.append(watch)
+        else:
+            found.append(step)
     return found
 
 
@@ -132,7 +138,7 @@ class Run:
 
     def new(self) -> Desk:
         watching = Watching(LENGTHS, NOTHING_LISTED, HORIZON)
-        return Desk(LENGTHS, NOTHING_LISTED, {}, HORIZON, watching=watching)
+        return Desk(LENGTHS, NOTHING_LISTED, Terms({}), HORIZON, watching=watching)
 
     def take(self, step: Step, *, tell: bool) -> None:
         if isinstance(step, Restart):

@@ -162,9 +162,11 @@ async def test_mail_to_who_has_a_key_is_read_with_it_only(by: Authority, server:
     assert "218" not in mail.as_string()
     armored = body.get_payload(decode=True)
     assert isinstance(armored, bytes)
+    assert key.secrets is not None
     opened = pysequoia.decrypt(armored, decryptor=key.secrets.decryptor())
+    assert opened.bytes is not None
     inner = email.message_from_bytes(opened.bytes, policy=email.policy.default)
-    (attached,) = inner.iter_attachments()  # type: ignore[attr-defined]
+    (attached,) = inner.iter_attachments()
     assert letters.decode(attached.get_content()) == one
 
 

@@ -212,8 +212,7 @@ def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
-        *("dead-letters", "sensors", *OF_NOTIFYING),
-        *("dead-letters", "sensors", canary.EVENTS, canary.ALERTS),
+        *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}

@@ -189,7 +189,7 @@ class Topics:
         desk = Desk(
             every_length(known.rules),
             known.benign,
-            known.registry.trust,
+            known.registry.terms,
             known.settings.campaign_horizon_ms,
             known.settings.campaign_facts_max,
         )

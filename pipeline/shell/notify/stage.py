@@ -37,6 +37,7 @@ from pipeline.shell.app import (
     still_ours,
 )
 from pipeline.shell.audit_log import AuditLog, audit_path
+from pipeline.shell.lags import Lags
 from pipeline.shell.notify.posting import Posting
 from pipeline.shell.notify.sources import Sources, sources_of, topics_of
 from pipeline.shell.rehearsal import Work
@@ -75,7 +76,7 @@ class ShareStage:
         self._loading: asyncio.Task[Case] | None = None
         self._writing = asyncio.Lock()
         self._posting: Posting | None = None
-        self._lag = metrics.Partitions(metrics.LAG)
+        self._lags = Lags(STAGE)
         serve(app, self._topics, self, STAGE)
         app.timer(interval=_LATELY_S)(self.post)
         app.timer(interval=1.0)(self.look_again)
@@ -127,6 +128,10 @@ class ShareStage:
         log.info("share: %d letters known", len(case.of.ledger))
         return case
 
+    def recovered(self) -> bool:
+        """Whether it stands by, or has read what was told and sent."""
+        return self._loading is None or self._loading.done()
+
     async def _ready(self) -> Case | None:
         loading = self._loading
         if loading is not None:
@@ -149,7 +154,7 @@ class ShareStage:
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Take note of one fetched batch, and write what follows from it."""
-        case = await self._ready()
+        case = await consumer_of(self.app).unless_given_up(self._ready())
         if case is None:
             return  # revoked meanwhile: it comes to whoever has it now
         started = time.perf_counter()
@@ -169,7 +174,7 @@ class ShareStage:
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What comes of a batch, but for writing it."""
-        case = await self._ready()
+        case = await consumer_of(self.app).unless_given_up(self._ready())
         if case is None:
             return None
 
@@ -296,10 +301,7 @@ class ShareStage:
         for key in case.of.ledger.forget(_now_ms()):
             await self._outbox.send(self._settings.topic("deliveries"), key.encode(), None, 0)
         consumer = consumer_of(self.app)
-        metrics.note_memory(STAGE)
-        self._lag.show(
-            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
-        )
+        self._lags.show(consumer, consumer.assignment())
 
     async def _begin(self) -> None:
         """With nothing new to read, what was left waiting goes out nevertheless."""
