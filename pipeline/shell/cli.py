@@ -19,6 +19,7 @@ from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_canary import canary
+from pipeline.shell.cli_config import config_cli
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
@@ -29,6 +30,7 @@ from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
+from pipeline.shell.cli_top import top
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
@@ -50,6 +52,7 @@ cli = typer.Typer(
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
 
+cli.add_typer(config_cli, name="config")
 cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
@@ -255,6 +258,7 @@ cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(top)
 cli.command()(serve)
 cli.command()(user)
 cli.command()(watch)

@@ -184,6 +184,30 @@ def load(
     **given: str | int | None,
 ) -> Settings:
     """Settings from the file, over it the environment, over that what was given by option."""
+    in_file, in_environment = said(config, environment)
+    values = in_file.values | in_environment.values
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongUseError(f"settings: {error}") from None
+    for name in _DURATIONS:
+        milliseconds(name, getattr(settings, name))
+    _consistent(settings)
+    return settings
+
+
+class Said(Struct, frozen=True):
+    """What one place says of settings; `where` is the file, or the environment."""
+
+    where: str
+    values: dict[str, Any]
+
+
+def said(
+    config: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Said, Said]:
+    """What the file says, and what the environment says over it."""
     environment = os.environ if environment is None else environment
     path = config or (Path(file) if (file := environment.get(f"{PREFIX}CONFIG")) else None)
     values: dict[str, Any] = {}
@@ -213,6 +237,7 @@ def load(
     _consistent(settings)
     _one_lane(settings)
     return settings
+    return Said(str(path), values), Said("the environment", from_environment)
 
 
 def _consistent(settings: Settings) -> None:
