@@ -170,10 +170,17 @@ _decode_progress = msgspec.msgpack.Decoder(Progress).decode
 
 PROGRESS_KEY = b"progress"
 """The key that tells a `Progress` record from a `Sightings` record."""
+CANARY_KEY = b"canary"
+"""The key of sightings that are a canary's (see `pipeline.canary`) and nobody else's."""
 
 
 def decode_sightings(key: bytes | None, value: bytes) -> Sightings | Progress:
-    """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours."""
+    """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours.
+
+    To whoever asks here, a canary's record says nothing.
+    """
+    if key == CANARY_KEY:
+        return Progress([], [])
     try:
         return _decode_progress(value) if key == PROGRESS_KEY else _decode_sightings(value)
     except (UnicodeDecodeError, RecursionError) as error:

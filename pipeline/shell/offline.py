@@ -124,6 +124,11 @@ class OfflineRun:
             told = self._desk.look(self._intake.watermark)
             self._campaigns.update((one.id, one) for one in told)
 
+    @property
+    def desk(self) -> Desk | None:
+        """What campaigns are made of; None without `grouping`."""
+        return self._desk
+
     def campaigns(self) -> list[Campaign]:
         """After the last episode: what they come to, those left out that did not hold."""
         self._look()

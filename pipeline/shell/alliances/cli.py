@@ -33,7 +33,7 @@ from pipeline.shell.alliances import folder
 from pipeline.shell.audit_log import AuditLog, actor, audit_path
 from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.settings import Settings, WrongUseError, load, milliseconds
-from pipeline.shell.signing import make_key, public_pem, read_private_key, read_public_key
+from pipeline.shell.signing import make_key, read_private_key, read_public_key
 
 group = typer.Typer(
     no_args_is_help=True, help="Groups of countries and organisations that share with each other."

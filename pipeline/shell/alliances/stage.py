@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
+from math import inf
 from typing import Any, Final
 
 import faust
@@ -47,6 +48,7 @@ from pipeline.shell.transport import Batch
 STAGE: Final = "alliances"
 _LOOK_ANYWAY_MS: Final = 60_000
 """How lively a campaign is changes with time alone."""
+_AGAIN_S: Final = 10.0
 _DAYS: Final = 30
 """So many days back it is looked whether their numbers were told."""
 
@@ -73,6 +75,7 @@ class AllianceStage:
         self._loading: asyncio.Task[Case] | None = None
         self._telling = asyncio.Lock()
         self._looks = folder.looks(settings)
+        self._again_at = inf
         self._lag = metrics.Partitions(metrics.LAG)
         serve(app, [settings.topic("campaigns")], self, STAGE)
         app.timer(interval=1.0)(self.tick)
@@ -99,6 +102,7 @@ class AllianceStage:
 
     async def _load(self) -> Case:
         settings = self._settings
+        self._again_at = inf
         self._looks = folder.looks(settings)
         read = folder.read(settings)
         for name, wrong in read.wrong.items():
@@ -113,8 +117,10 @@ class AllianceStage:
                 async for _, key, _ in everything(settings, settings.topic(counts_topic(name))):
                     case.counted.add((name, key or b""))
         except FailedError as error:
-            crash(f"{STAGE}: {error}")
-        async for record in everything_stamped(settings, settings.topic("campaigns")):
+            log.warning("nothing is released to alliances for now: %s", error)
+            self._again_at = time.monotonic() + _AGAIN_S
+            return Case({}, self._registry, settings)
+        async for _, record in everything_stamped(settings, settings.topic("campaigns")):
             case.take(record)
         log.info("alliances: %d, %d campaigns read", len(read.current), len(case.campaigns))
         return case
@@ -174,7 +180,7 @@ class AllianceStage:
         if self.app.rebalancing:
             return
         try:
-            if self._case is not None and folder.looks(self._settings) != self._looks:
+            if self._case is not None and self._is_outdated():
                 self._case = None
                 self._loading = asyncio.ensure_future(self._load())
             if self._loading is not None and not self._loading.done():
@@ -189,10 +195,14 @@ class AllianceStage:
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash(f"{STAGE}: what was due was not released")
         consumer = consumer_of(self.app)
-        metrics.note_memory(STAGE)
         self._lag.show(
             {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
         )
+
+    def _is_outdated(self) -> bool:
+        if time.monotonic() > self._again_at:
+            return True
+        return folder.looks(self._settings) != self._looks
 
     async def _tell(self, case: Case) -> None:
         for of in case.alliances.values():
