@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.alliances.cli import group as alliance
 from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
@@ -54,6 +55,7 @@ cli = typer.Typer(
 
 cli.add_typer(config_cli, name="config")
 cli.add_typer(audit, name="audit")
+cli.add_typer(alliance, name="alliance")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
 cli.add_typer(pseudonym, name="pseudonym")
@@ -84,6 +86,7 @@ class Stage(StrEnum):
     correlate = "correlate"
     campaign = "campaign"
     share = "share"
+    alliances = "alliances"
     all = "all"
 
 
@@ -140,6 +143,8 @@ def worker(
     settings = load(config)
     if stage is Stage.share and not are_set(settings):
         raise WrongUseError("nobody is to be told of anything: set directory, or delivery")
+    if stage is Stage.alliances and not settings.alliances:
+        raise WrongUseError("there is no alliance to share with: set alliances, a folder of them")
     stages = stages_of(settings) if stage is Stage.all else (stage.value,)
     raise typer.Exit(supervise(settings, stages, restart=restart))
 

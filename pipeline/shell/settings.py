@@ -112,6 +112,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Subscribers, and the ways by which anything is sent; by topics only if empty."""
     notify_hold: str = "10m"
     """At least so long between two letters to one recipient about one campaign."""
+    alliances: str = ""
+    """The folder of alliances: versions of who shares with whom, each signed; none if empty."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
     clocks: str = ""
