@@ -10,7 +10,6 @@ WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras bas
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
   performance pages monitoring \
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers performance pages monitoring \
   soak overload audit clean
 
 help: ## What there is to make

@@ -29,9 +29,9 @@ from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.cli_top import top
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
-from pipeline.shell.cli_top import top
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain

@@ -196,6 +196,7 @@ def load(
     for name in _DURATIONS:
         milliseconds(name, getattr(settings, name))
     _consistent(settings)
+    _one_lane(settings)
     return settings
 
 
@@ -228,17 +229,6 @@ def said(
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG"
     }
     _known(from_environment, "the environment", PREFIX)
-    values |= from_environment
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise WrongUseError(f"settings: {error}") from None
-    for name in _DURATIONS:
-        milliseconds(name, getattr(settings, name))
-    _consistent(settings)
-    _one_lane(settings)
-    return settings
     return Said(str(path), values), Said("the environment", from_environment)
 
 

@@ -48,7 +48,6 @@ def campaign(**changed: Any) -> Campaign:
         id="2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4", status=Status.OPEN, first_seen=AT,
         last_seen=AT + 90_000, indicators=(IP,), countries=("CZ", "KE"),
         organisations=("cz-nren", "ke-bank"), alerts=("a-1",), severity=3, confidence=84,
-        p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, first_told=AT + 5, grown_at=AT + 5,
         p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, pap=Pap.GREEN, first_told=AT + 5, grown_at=AT + 5,
         confidence_word="very likely", admiralty="B2", corroboration=(), sightings=sightings,
     )  # fmt: skip

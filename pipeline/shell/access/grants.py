@@ -259,7 +259,6 @@ def _checks(settings: Settings) -> set[Grant]:
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
     found |= {Grant("topic", settings.topic(name), "READ") for name in _control(settings)}
-    families = [settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.")]
     families = [
         settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.", "alliance.")
     ]
