@@ -65,8 +65,9 @@ class Publication:
 
     def __init__(self, terms: Terms, recipient: Recipient, delay_ms: int = 0) -> None:
         self.told: dict[str, Campaign] = {}
-        self._waiting: list[tuple[int, int, Campaign]] = []
-        self._heard = 0
+        self._waiting: list[tuple[int, int, int, Campaign]] = []
+        self._heard: dict[str, tuple[int, int]] = {}
+        self._count = 0
         self._current: dict[str, Campaign] = {}
         self.turn_to(terms, recipient, delay_ms)
 
@@ -78,15 +79,26 @@ class Publication:
         """Take up what a predecessor told."""
         self.told[view.id] = view
 
-    def hear(self, campaign: Campaign, told_at: int) -> None:
-        """Take note of a revision, and when it was told, ms; those of one campaign in order."""
-        self._heard += 1
-        heappush(self._waiting, (told_at, self._heard, campaign))
+    def hear(self, campaign: Campaign, told_at: int, offset: int = 0) -> None:
+        """Take note of a revision, when it was told, ms, and where it lies among those of its
+        time; one that is older than one that was heard is none any more.
+        """
+        place = told_at, offset
+        if place < self._heard.get(campaign.id, place):
+            return
+        self._heard[campaign.id] = place
+        self._count += 1
+        heappush(self._waiting, (*place, self._count, campaign))
+
+    @property
+    def waiting(self) -> bool:
+        """Is there anything that was not due yet?"""
+        return bool(self._waiting)
 
     def look(self, now: int) -> list[Campaign]:
         """What is to be told that was not, the oldest first; `now` in ms."""
         while self._waiting and self._waiting[0][0] + self._delay <= now:
-            _, _, campaign = heappop(self._waiting)
+            *_, campaign = heappop(self._waiting)
             self._current[campaign.id] = campaign
         self._forget(now - REMEMBERED_MS)
         shown = views(self._current.values(), self._terms, self._recipient, now)
@@ -114,6 +126,7 @@ class Publication:
             for one in list(campaigns.values()):
                 if one.last_seen < before_ms and one.status in _ENDED:
                     del campaigns[one.id]
+                    self._heard.pop(one.id, None)
 
 
 def _is_news(view: Campaign) -> bool:
