@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
@@ -11,6 +13,7 @@ from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
 from pipeline.rule import Level
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.surprise import lowered
 
 CATEGORY_FINDINGS = 2
@@ -18,7 +21,7 @@ CLASS_DETECTION_FINDING = 2004
 ANALYTIC_RULE = 1
 
 # activity_id 1 create, 2 update, 3 close; status_id 1 new, 2 in progress, 4 resolved
-_STAGE = {
+STAGE = {
     Change.OPENED: (1, 1),
     Change.UPDATED: (2, 2),
     Change.CLOSED: (3, 4),
@@ -32,7 +35,7 @@ SEVERITY = {
     Level.CRITICAL: 5,
 }
 # OCSF's observable types; 99 is "Other", which `type` then names.
-_OBSERVABLE_TYPE = {
+OBSERVABLE_TYPE = {
     "domain": 1,
     "ip": 2,
     "url": 6,
@@ -43,7 +46,7 @@ _OBSERVABLE_TYPE = {
     "cve": 18,
     "credential": 19,
 }
-_OTHER = 99
+OTHER = 99
 
 
 class Product(Struct, frozen=True):
@@ -84,12 +87,29 @@ class AlertObservable(Struct, frozen=True, omit_defaults=True):
     type: str | None = None
 
 
+class Shared(Struct, frozen=True):
+    """What a partner said of an indicator that is watched for (see `pipeline.watch`).
+
+    `tlp` and `pap` are the partner's, `confidence` is in percent, `valid_until` in ms.
+    """
+
+    id: str
+    source: str
+    reference: str
+    tlp: Tlp
+    pap: Pap
+    confidence: int | None
+    valid_until: int | None
+
+
 class Unmapped(Struct, frozen=True):
     """What OCSF has no place for. `origin` is of an `ip`; else null.
 
     `known_benign`: the names of the lists of benign infrastructure that the indicator is on.
     `p_value`: how likely its spread is by chance (see `pipeline.surprise`). `endemic`: it is
     everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
+    Of a watched indicator: `watch`, who shared it, and `tlp` and `pap`, the strictest of what came
+    together; `may_block` says whether that allows to block it.
     """
 
     countries: tuple[str, ...]
@@ -99,6 +119,10 @@ class Unmapped(Struct, frozen=True):
     known_benign: tuple[str, ...] = ()
     p_value: float | None = None
     endemic: bool = False
+    watch: Shared | msgspec.UnsetType = msgspec.UNSET
+    tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    may_block: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Alert(Struct, frozen=True):
@@ -118,16 +142,16 @@ class Alert(Struct, frozen=True):
     unmapped: Unmapped
 
 
-_METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
+METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__))
 _encode = msgspec.json.Encoder().encode
 
 
 def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     """The finding that one revision of an episode is."""
     rule = episode.rule
-    activity, status = _STAGE[episode.change]
+    activity, status = STAGE[episode.change]
     kind = rule.indicator_type
-    number = _OBSERVABLE_TYPE.get(kind, _OTHER)
+    number = OBSERVABLE_TYPE.get(kind, OTHER)
     origin = geo.origin(episode.value) if kind == IP else None
     listed = benign.lists(kind, episode.value)
     merged_into = msgspec.UNSET if episode.merged_into is None else episode.merged_into
@@ -136,11 +160,16 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         category_uid=CATEGORY_FINDINGS,
         class_uid=CLASS_DETECTION_FINDING,
         type_uid=CLASS_DETECTION_FINDING * 100 + activity,
-        severity_id=_severity(episode, lowest=episode.endemic or (bool(listed) and benign.lowers)),
+        severity_id=grade(
+            rule.level,
+            episode.p_value,
+            endemic=episode.endemic,
+            benign=bool(listed) and benign.lowers,
+        ).severity,
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
-        metadata=_METADATA,
+        metadata=METADATA,
         finding_info=FindingInfo(
             episode.id,
             rule.title,
@@ -149,7 +178,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
             Analytic(ANALYTIC_RULE, rule.id, rule.title),
         ),
         observables=(
-            AlertObservable(kind, number, episode.value, kind if number == _OTHER else None),
+            AlertObservable(kind, number, episode.value, kind if number == OTHER else None),
         ),
         unmapped=Unmapped(
             episode.countries,
@@ -163,10 +192,25 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     )
 
 
-def _severity(episode: Episode, *, lowest: bool) -> int:
+class Grade(Struct, frozen=True):
+    """An alert's severity (OCSF's id), and why it is lower than its rule's level, if it is."""
+
+    severity: int
+    ceiling: int
+    because: tuple[Literal["likely by chance", "endemic", "known benign"], ...] = ()
+
+
+def grade(level: Level, p_value: float | None, *, endemic: bool, benign: bool) -> Grade:
     """The rule's level is the ceiling; what is likely by chance, benign or endemic is lower."""
-    least = SEVERITY[Level.INFORMATIONAL]
-    return least if lowest else max(SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
+    ceiling, least = SEVERITY[level], SEVERITY[Level.INFORMATIONAL]
+    if endemic or benign:
+        whys: tuple[tuple[bool, Literal["endemic", "known benign"]], ...] = (
+            (endemic, "endemic"),
+            (benign, "known benign"),
+        )
+        return Grade(least, ceiling, tuple(why for is_so, why in whys if is_so))
+    down = lowered(p_value)
+    return Grade(max(ceiling - down, least), ceiling, ("likely by chance",) if down else ())
 
 
 def _message(episode: Episode) -> str:

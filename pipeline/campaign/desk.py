@@ -15,11 +15,14 @@ from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
 from pipeline.campaign.confidence import Trust
 from pipeline.campaign.evidence import Evidence
-from pipeline.campaign.group import candidates, groups
+from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
+from pipeline.share.terms import Terms
 from pipeline.sight import Sightings
+from pipeline.watch import Watch, is_watched
+from pipeline.watching import Watching
 
 HORIZON_MS = 7 * 86_400_000
 """How long what was seen is evidence."""
@@ -35,19 +38,23 @@ class Desk:
         self,
         lengths: Mapping[str, int],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
+        watching: Watching | None = None,
     ) -> None:
-        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry."""
+        """`lengths`: as of `Evidence`; `terms`: of those who see."""
         self.evidence = Evidence(lengths)
+        self.watching = watching or Watching(lengths, benign, horizon_ms)
         self.told: dict[str, Campaign] = {}
         self.changed = False
         """Has anything come since the last look?"""
         self.shed = 0
         """Facts that were given up for want of room."""
+        self.expired = 0
+        """Facts that were forgotten in their time."""
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._horizon = horizon_ms
         self._most = most
         self._step = -1
@@ -60,12 +67,20 @@ class Desk:
         """Join one record's sightings; how many there were."""
         self.changed = True
         count = self.evidence.observe(sightings)
+        self.watching.observe(sightings)
         if self.evidence.count > self._most:
             self._shed()
         return count
 
     def raise_(self, alert: Alert) -> None:
-        """Take the newest revision of an alert."""
+        """Take the newest revision of an alert.
+
+        One on a watched indicator is no part of campaigns: these come of what was seen alone, and
+        are the same whoever shared what.
+        """
+        if is_watched(alert):
+            self.watching.remember(alert)
+            return
         match = match_of(alert)
         self.changed = True
         if match is None:
@@ -79,6 +94,15 @@ class Desk:
         """Take what an analyst says."""
         self.changed = True
         self._labels.add(label)
+
+    def watch(self, watch: Watch) -> None:
+        """Watch for an indicator, and look for it in what was seen."""
+        if not self.watching.put(watch):
+            return
+        facts = self.evidence.facts.get(watch.indicator, {})
+        for (party, _), fact in facts.items():
+            of = self.evidence.parties.all[party]
+            self.watching.see(watch, of.organisation, of.country, fact.first, fact.last)
 
     def remember(self, campaign: Campaign) -> None:
         """Take up what a predecessor told."""
@@ -100,21 +124,30 @@ class Desk:
         # All of it was looked at while it was in sight: see `due`.
         self._forget(watermark - self._horizon)
         evidence, labels = self.evidence, self._labels
-        trust = self._trust()
-        endemic = {match.indicator for match in self._matches.values() if match.endemic}
-        out = endemic | labels.left_out()
-        members = {
-            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
-        }
-        now = campaigns(evidence, groups(evidence, members), self._matches.values(), trust, labels)
+        found, matches = self.groups(), self._matches.values()
+        now = campaigns(evidence, found, matches, self._terms, self._trust(), labels)
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)
         self.changed = False
         return revisions
 
+    def groups(self) -> list[Grouping]:
+        """What belongs together by all that is known now, and why each member does."""
+        evidence = self.evidence
+        endemic = {match.indicator for match in self._matches.values() if match.endemic}
+        out = endemic | self._labels.left_out()
+        members = {
+            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
+        }
+        return groups(evidence, members)
+
+    def matches(self) -> Mapping[str, Match]:
+        """By id, the alerts that stand."""
+        return self._matches
+
     def _trust(self) -> Trust:
-        trust = Trust(self._stated)
+        trust = Trust(self._terms.trust)
         for label in self._labels.standing:
             if label.verdict is not Verdict.BENIGN:
                 trust.note(label.organisations, right=label.verdict is Verdict.CONFIRMED)
@@ -124,7 +157,8 @@ class Desk:
         """What is older is no evidence any more; what was told is remembered twice as long."""
         if before_ms <= 0:
             return
-        self.evidence.forget(before_ms)
+        self.watching.forget(before_ms)
+        self.expired += self.evidence.forget(before_ms)
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
             del self._matches[identity]
         for identity in [one for one, last in self._merged.items() if last < before_ms]:

@@ -23,6 +23,7 @@ from pipeline.campaign import campaign, label
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
 from pipeline.rule import Rule
+from pipeline.share.terms import Terms
 from pipeline.shell import metrics
 from pipeline.shell.app import (
     Outbox,
@@ -33,6 +34,7 @@ from pipeline.shell.app import (
     serve,
     still_ours,
 )
+from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import everything
 from pipeline.shell.settings import Settings
@@ -59,14 +61,14 @@ class CampaignStage:
         settings: Settings,
         rules: Sequence[Rule],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         sightings_partitions: int,
     ) -> None:
         self.app = app
         self._settings = settings
         self._lengths = every_length(rules)
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._partitions = sightings_partitions
         self._topics = {name: settings.topic(name) for name in ("sightings", "alerts", "labels")}
         self._letters = Outbox(app)
@@ -75,7 +77,7 @@ class CampaignStage:
         self._loading: asyncio.Task[Case] | None = None
         self._telling = asyncio.Lock()
         self._rests_until = 0.0
-        self._lag = metrics.Partitions(metrics.LAG)
+        self._lags = Lags(STAGE)
         serve(app, list(self._topics.values()), self, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -107,7 +109,7 @@ class CampaignStage:
         desk = Desk(
             self._lengths,
             self._benign,
-            self._stated,
+            self._terms,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
         )
@@ -120,6 +122,7 @@ class CampaignStage:
     async def _load(self) -> Case:
         """All that was told, and what led to it: what was committed. The rest is still to come."""
         case, count = self._new_case(), 0
+        started = time.monotonic()
         settings = self._settings
         async for _, _, value in everything(settings, settings.topic("campaigns")):
             try:
@@ -133,8 +136,13 @@ class CampaignStage:
                 # It was told: no look is taken at the past.
                 case.take(TP(topic, partition), (key, value))
                 count += 1
+        metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("campaigns: %d records read, %d told", count, len(case.desk.told))
         return case
+
+    def recovered(self) -> bool:
+        """Whether it stands by, or has read what was seen and told."""
+        return self._loading is None or self._loading.done()
 
     async def _ready(self) -> Case | None:
         loading = self._loading
@@ -157,6 +165,8 @@ class CampaignStage:
         if case is None or not await consumer.unless_given_up(self._take(case, tp, batch)):
             return  # revoked meanwhile: it comes to whoever has it now
         metrics.RECORDS_NOT_OURS.inc(case.not_ours)
+        if case.not_ours:
+            metrics.EVENTS_DISCARDED.labels(STAGE, "not-ours", "false").inc(case.not_ours)
         case.not_ours = 0
         consumer.done(tp, batch)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
@@ -222,7 +232,10 @@ class CampaignStage:
         async with self._telling:
             await self._tell(case, revisions)
         metrics.FACTS_SHED.inc(case.desk.shed)
-        case.desk.shed = 0
+        for cause, count in (("expired", case.desk.expired), ("shed", case.desk.shed)):
+            if count:
+                metrics.EVICTIONS.labels(STAGE, cause).inc(count)
+        case.desk.shed = case.desk.expired = 0
 
     async def _tell(self, case: Case, revisions: Sequence[Campaign]) -> None:
         topic = self._settings.topic("campaigns")
@@ -238,10 +251,7 @@ class CampaignStage:
         case = self._case
         if self.app.rebalancing or case is None:
             return
-        metrics.note_memory(STAGE)
-        self._lag.show(
-            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
-        )
+        self._lags.show(consumer, consumer.assignment())
         metrics.FACTS.set(case.desk.evidence.count)
         standing = (one for one in list(case.desk.told.values()) if _is_open(one))
         metrics.OPEN_CAMPAIGNS.set(sum(1 for _ in standing))

@@ -19,7 +19,7 @@ PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
-    "campaign_horizon",
+    *("campaign_horizon", "notify_hold", "canary_interval"),
 )
 _BESIDE = (
     *("ssl_ca_file", "sasl_password_file"),
@@ -92,6 +92,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     clock_policy: ClockPolicy = ClockPolicy.ACCEPT
     """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
+    canary_interval: str = "30s"
+    """How often `sightline canary` has the workers carry a synthetic attack; `0s` for never."""
     campaigns: Literal["on", "off"] = "on"
     """Whether sightings carry what campaigns need: with what else each was seen."""
     campaign_horizon: str = "7d"
@@ -103,6 +105,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sightings_partitions: Count = 8
     """Partitions of `sightings` and `checkpoints`: the most workers that can correlate."""
     replication_factor: Count = 1
+    directory: str = ""
+    """The directory of CSIRTs; nobody is notified if empty."""
+    delivery: str = ""
+    """Subscribers, and the ways by which anything is sent; by topics only if empty."""
+    notify_hold: str = "10m"
+    """At least so long between two letters to one recipient about one campaign."""
+    audit_log: str = ""
+    """The audit log; under the user's state folder if empty."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 
@@ -113,6 +123,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def campaign_horizon_ms(self) -> int:
         return milliseconds("campaign_horizon", self.campaign_horizon)
+
+    @property
+    def notify_hold_ms(self) -> int:
+        return milliseconds("notify_hold", self.notify_hold)
 
     @property
     def source_idle_after_s(self) -> float:
@@ -129,6 +143,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def checkpoint_interval_s(self) -> float:
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    @property
+    def canary_interval_s(self) -> float:
+        return milliseconds("canary_interval", self.canary_interval) / 1000
 
     def topic(self, name: str) -> str:
         """A topic's full name."""

@@ -16,7 +16,7 @@ from pipeline.campaign.campaign import Campaign, Seen
 from pipeline.geo import Origin
 from pipeline.indicator import IP
 from pipeline.indicator_type import INDICATOR_TYPES
-from pipeline.view.defang import defanged
+from pipeline.share.defang import defanged
 
 UNKNOWN = "unknown"
 """The origin of an address that no database knows."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.label import Label
-from pipeline.view.defang import defanged
+from pipeline.share.defang import defanged
 
 _NAMED = 3
 

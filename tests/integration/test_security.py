@@ -61,6 +61,8 @@ EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANI
 OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "labels")} | {
     PREFIX + "dead-letters",
     PREFIX + "sensors",
+    PREFIX + "canary-events",
+    PREFIX + "canary-alerts",
 }
 ALL = {*EVENTS.values(), *OTHERS}
 
@@ -71,12 +73,12 @@ def named(*names: str) -> set[str]:
 
 ROLES = {  # what each may read, what each may write: all else is refused
     "intake": (
-        {*EVENTS.values(), *named("sensors")},
+        {*EVENTS.values(), *named("sensors", "canary-events")},
         named("sightings", "dead-letters", "sensors"),
     ),
     "correlate": (
         named("sightings", "checkpoints"),
-        named("checkpoints", "alerts", "dead-letters"),
+        named("checkpoints", "alerts", "dead-letters", "canary-alerts"),
     ),
     "campaign": (
         named("sightings", "alerts", "labels", "campaigns"),
@@ -86,9 +88,14 @@ ROLES = {  # what each may read, what each may write: all else is refused
         {
             *EVENTS.values(),
             *named("sightings", "checkpoints", "alerts", "labels", "campaigns", "sensors"),
+            *named("canary-events"),
         },
-        named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
+        {
+            *named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
+            *named("canary-alerts"),
+        },
     ),
+    "canary": (named("canary-alerts"), named("canary-events")),
     "operator": (
         named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
         {*EVENTS.values(), *named("labels", "dead-letters")},

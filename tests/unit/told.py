@@ -22,6 +22,7 @@ from pipeline.campaign.campaign import encode as encode_campaign
 from pipeline.campaign.confidence import Witness
 from pipeline.campaign.label import About, Label, Verdict
 from pipeline.geo import Origin
+from pipeline.share.tlp import Tlp
 from pipeline.shell.serve.rows import Record
 from tests.unit.making import HOUR, at
 
@@ -78,7 +79,7 @@ def campaign(
         identity, status, first, last, tuple(Member(*one) for one in members),
         tuple(sorted(countries)), organisations, alerts, severity, 80, p_value,
         tuple(Why(*one, "with the others: 3 of 4 sightings in the same events", 0.01) for one in members),
-        "AMBER", first, last, "likely", "B2",
+        Tlp.AMBER, first, last, "likely", "B2",
         tuple(Witness(name, 0.7, 0.9) for name in organisations), sightings,
     )  # fmt: skip
 

@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.campaign.label import Verdict
+from pipeline.share.defang import fanged
 from pipeline.shell.labelling import label_for
 from pipeline.shell.serve.rows import KINDS, Kind, Row
 from pipeline.shell.serve.site import person_of, site_of
 from pipeline.shell.serve.store import Order
 from pipeline.shell.serve.stream import line_of
 from pipeline.shell.settings import FailedError, WrongUseError
-from pipeline.view.defang import refanged
 from pipeline.view.dossier import dossier
 from pipeline.view.facet import DIMENSIONS, LIVE, SEVERITIES, SURPRISES, Wanted
 
@@ -92,7 +92,7 @@ def listed(request: Request) -> Response:
         page = site_of(request).store.page(
             _kind(request),
             wanted,
-            text=refanged(asked.get("q", "").strip()),
+            text=fanged(asked.get("q", "").strip()),
             order=order,  # type: ignore[arg-type]
             after=asked.get("after"),
             limit=int(asked.get("limit", "50")),
