@@ -16,7 +16,7 @@ import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -117,6 +117,10 @@ class Viewer:
         self._address = address
         self._slow = slow
 
+    def knows(self, stands: Mapping[str, tuple[str, ...]]) -> int:
+        """How many of these it knows as they stand."""
+        return sum(self.known.get(name) == countries for name, countries in stands.items())
+
     async def watch(self, client: httpx.AsyncClient) -> None:
         while True:
             headers = {"Last-Event-ID": self.last}
@@ -168,14 +172,27 @@ def viewers(folder: Path, count: int, rate: int, seconds: int, killed: bool) -> 
         serve = Child("-m", "pipeline", "serve", environment=settings.environment())
         serve.start()
         try:
-            return asyncio.run(_viewers(settings, serve, count, rate, seconds, killed))
+
+            def restart() -> None:
+                os.kill(serve.pid, signal.SIGKILL)
+                serve.stop()
+                serve.start()
+
+            again = restart if killed else None
+            return asyncio.run(watched(settings, lambda: serve.pid, count, rate, seconds, again))
         finally:
             serve.stop()
 
 
-async def _viewers(
-    settings: Settings, serve: Child, count: int, rate: int, seconds: int, killed: bool
+async def watched(
+    settings: Settings,
+    pid: Callable[[], int],
+    count: int,
+    rate: int,
+    seconds: int,
+    restart: Callable[[], None] | None,
 ) -> dict[str, object]:
+    """While `count` viewers watch, the last of them slowly, and the server is killed half way."""
     address = f"http://127.0.0.1:{settings.serve_port}/"
     limits = httpx.Limits(max_connections=None)
     producer = Producer(for_librdkafka(settings) | {"linger.ms": 20})
@@ -195,27 +212,25 @@ async def _viewers(
                 producer.produce(settings.topic("alerts"), encode(made), f"a{number}".encode())
                 stands[f"a{number}"] = made.unmapped.countries
             producer.poll(0)
-            memory.append(resident(serve.pid))
-            if killed and now > seconds / 2:
-                killed = False
-                os.kill(serve.pid, signal.SIGKILL)
-                serve.stop()
-                serve.start()
+            memory.append(resident(pid()))
+            if restart and now > seconds / 2:
+                await asyncio.to_thread(restart)
+                restart = None
             await asyncio.sleep(0.05)
         await asyncio.to_thread(producer.flush, 30)
         fed = time.monotonic() - started
         fast, slow = every[:-1], every[-1]
-        known_at_end = [sum(one.known.get(k) == v for k, v in stands.items()) for one in fast]
+        known_at_end = [one.knows(stands) for one in fast]
         at = time.monotonic()
-        while any(one.known != stands for one in fast) and time.monotonic() - at < 120:
+        while any(one.knows(stands) < len(stands) for one in fast) and time.monotonic() - at < 120:
             await asyncio.sleep(0.1)
         behind = time.monotonic() - at
-        slow_behind = sum(slow.known.get(k) != v for k, v in stands.items())
+        slow_behind = len(stands) - slow.knows(stands)
         slow._slow = False  # now it reads on as the others do
         at = time.monotonic()
-        while slow.known != stands and time.monotonic() - at < 120:
+        while slow.knows(stands) < len(stands) and time.monotonic() - at < 120:
             await asyncio.sleep(0.1)
-        memory.append(resident(serve.pid))
+        memory.append(resident(pid()))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -228,7 +243,7 @@ async def _viewers(
         "fewest_known_at_the_end": min(known_at_end),
         "alerts": len(stands),
         "caught_up_after_s": round(behind, 1),
-        "without_gap": sum(one.known == stands for one in every),
+        "without_gap": sum(one.knows(stands) == len(stands) for one in every),
         "slow_viewer_was_behind_by": slow_behind,
         "breaks": sum(one.breaks for one in every),
         "rss_mib_first": memory[len(memory) // 10],

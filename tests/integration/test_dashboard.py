@@ -27,6 +27,7 @@ from pipeline.shell.processes import Child, until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.serve.rows import Record
 from pipeline.shell.settings import Settings
+from tests.bench.serving import watched
 from tests.integration.browser import CHROMIUM, chromium, looking
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
@@ -187,6 +188,18 @@ def test_a_stream_goes_on_after_what_was_seen_last(desk: Desk) -> None:
     until(lambda: desk.rows("alerts")["s1"]["countries"] == ["BR", "KE"], "all is read")
     again, _ = lines(desk, start, {"Last-Event-ID": last}, 2)
     assert sorted(again) == ["s1", "s9"]
+
+
+def test_viewers_of_a_server_that_crashes_come_to_what_stands(desk: Desk) -> None:
+    """Eight of them, one slow; `make serving` is this with fifty, for a minute."""
+
+    def restart() -> None:
+        desk.kill()
+        desk.start()
+
+    found = asyncio.run(watched(desk.settings, lambda: desk.child.pid, 8, 200, 5, restart))
+    assert found["without_gap"] == 8
+    assert int(str(found["breaks"])) >= 8
 
 
 class TestInABrowser:
