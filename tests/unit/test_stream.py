@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipeline.shell.serve import stream
-from pipeline.shell.serve.rows import Record
+from pipeline.shell.serve.rows import Kind, Record
 from pipeline.shell.serve.store import Store
 from pipeline.shell.serve.stream import ROWS_A_PIECE, Hub
 from tests.unit import told
@@ -87,7 +87,7 @@ async def test_those_who_keep_up_share_what_is_encoded(
     encoded = 0
     encode = hub._encode
 
-    def counted(kind: stream.Kind, after: int) -> tuple[bytes, int]:
+    def counted(kind: Kind, after: int) -> tuple[bytes, int]:
         nonlocal encoded
         encoded += 1
         return encode(kind, after)
