@@ -8,7 +8,7 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving marx-page lock bench peers \
   performance pages monitoring \
   soak overload audit clean
 
@@ -58,6 +58,12 @@ schemas: setup ## Write schemas/ anew from the types
 
 worlds: setup ## How well campaigns are told in twenty labelled worlds, and in the worst
 	$(BIN)/python -m tests.bench.worlds
+
+screenshots: setup ## Write docs/images anew: the dashboard in Debian's Chromium
+	$(BIN)/python -m tests.browser.screenshots
+
+serving: setup ## The dashboard: filters over a million alerts; 50 viewers at 1,000 updates a second
+	@$(BIN)/python -m tests.bench.serving $(ARGS)
 
 marx-page: setup ## Write docs/marx.md anew: the campaigns in half a year of real attacks
 	$(BIN)/python -m pipeline.shell.marx_page
