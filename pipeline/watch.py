@@ -160,6 +160,11 @@ def is_closed(alert: Alert) -> bool:
     return alert.activity_id == STAGE[Change.CLOSED][0]
 
 
+def change_of(alert: Alert) -> Change:
+    """What became of it."""
+    return next(change for change, stage in STAGE.items() if stage[0] == alert.activity_id)
+
+
 def may_block(pap: Pap) -> bool:
     """Whether what was shared under it may be blocked: that is an active measure."""
     return pap.strictness <= Pap.GREEN.strictness

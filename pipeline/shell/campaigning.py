@@ -1,4 +1,4 @@
-"""The campaign stage: sightings, alerts and labels in, campaigns out.
+"""The campaign stage: sightings, alerts, labels and watches in, campaigns and watches' alerts out.
 
 One worker of all is active, the others stand by (`pipeline.shell.one_active`): what campaigns are
 is seen from everything at once. Its state is what the topics hold, read once more by who takes
@@ -17,11 +17,12 @@ import faust
 import msgspec
 from faust.types import TP
 
-from pipeline.alert import Alert
+from pipeline import alert
 from pipeline.benign import Benign
-from pipeline.campaign import campaign, label
+from pipeline.campaign import campaign
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
+from pipeline.geo import Geo
 from pipeline.rule import Rule
 from pipeline.shell import metrics
 from pipeline.shell.app import (
@@ -33,20 +34,23 @@ from pipeline.shell.app import (
     serve,
     still_ours,
 )
+from pipeline.shell.case import READ, Case
 from pipeline.shell.rehearsal import Work
-from pipeline.shell.restoring import everything
+from pipeline.shell.restoring import ends, everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.transport import Batch
-from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings, every_length
+from pipeline.sight import (
+    every_length,
+    partition_of,
+)
+from pipeline.watch import WATCHED
+from pipeline.watching import Watching
 from pipeline.watermark import Watermarks
 
 STAGE = "campaign"
 _REST = 4
 """A look takes at most one part in so many and one of the time."""
-_decode_alert = msgspec.json.Decoder(Alert).decode
-
-Record = tuple[bytes | None, bytes | None]
 
 
 class CampaignStage:
@@ -60,6 +64,8 @@ class CampaignStage:
         benign: Benign,
         stated: Mapping[str, float],
         sightings_partitions: int,
+        alert_partitions: int,
+        geo: Geo,
     ) -> None:
         self.app = app
         self._settings = settings
@@ -67,9 +73,12 @@ class CampaignStage:
         self._benign = benign
         self._stated = stated
         self._partitions = sightings_partitions
-        self._topics = {name: settings.topic(name) for name in ("sightings", "alerts", "labels")}
+        self._alert_partitions = alert_partitions
+        self._geo = geo
+        self._topics = {name: settings.topic(name) for name in READ}
         self._letters = Outbox(app)
         self._campaigns = Outbox(app)
+        self._alerts = Outbox(app)
         self._case: Case | None = None
         self._loading: asyncio.Task[Case] | None = None
         self._telling = asyncio.Lock()
@@ -89,7 +98,11 @@ class CampaignStage:
             self._loading.cancel()
             self._loading = None
         async with self._telling:
-            await self._campaigns.delivered()
+            await self._delivered()
+
+    async def _delivered(self) -> None:
+        await self._alerts.delivered()
+        await self._campaigns.delivered()
 
     async def _shut_down(self, sender: faust.App, **_: object) -> None:
         await self._revoked(sender, set())
@@ -109,6 +122,13 @@ class CampaignStage:
             self._stated,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
+            Watching(
+                self._lengths,
+                self._benign,
+                settings.campaign_horizon_ms,
+                self._geo,
+                settings.watches_max,
+            ),
         )
         marks = [
             Watermarks(settings.lateness_ms, settings.straggler_after_ms)
@@ -126,8 +146,14 @@ class CampaignStage:
                     case.desk.remember(campaign.decode(value))
             except msgspec.DecodeError:
                 metrics.RECORDS_NOT_OURS.inc()
-        for topic in self._topics.values():
-            group = settings.topic(f"sightline-{STAGE}")
+        async for partition, key, value in everything(settings, self._topics["alerts"]):
+            # To the end: what was told of a watch must not be told anew, nor told less.
+            if WATCHED.uid.encode() in (value or b""):
+                case.take(TP(self._topics["alerts"], partition), (key, value))
+        # All watches that stand now: what was committed may be short of those that were told of.
+        case.watches_upto = await ends(settings, self._topics["watches"])
+        for name, topic in self._topics.items():
+            group = None if name == "watches" else settings.topic(f"sightline-{STAGE}")
             async for partition, key, value in everything(settings, topic, group):
                 # It was told: no look is taken at the past.
                 case.take(TP(topic, partition), (key, value))
@@ -155,8 +181,9 @@ class CampaignStage:
             return  # revoked meanwhile: it comes to whoever has it now
         started = time.perf_counter()
         for record in batch:
-            if case.take(tp, (record.key, record.value)):
+            if not case.knows(tp, record.offset) and case.take(tp, (record.key, record.value)):
                 await self._look(case)
+        await self._raise(case)
         metrics.RECORDS_NOT_OURS.inc(case.not_ours)
         case.not_ours = 0
         consumer_of(self.app).done(tp, batch)
@@ -171,6 +198,7 @@ class CampaignStage:
         def work(batch: Batch) -> None:
             for record in batch:
                 case.take(tp, (record.key, record.value))
+            case.raised()
             case.look()
 
         return work
@@ -187,6 +215,7 @@ class CampaignStage:
         if case is None:
             return False
         try:
+            await self._raise(case)
             if case.desk.changed:
                 if time.monotonic() < self._rests_until:
                     return False
@@ -194,10 +223,22 @@ class CampaignStage:
                 await self._look(case)
                 now = time.monotonic()
                 self._rests_until = now + _REST * (now - started)
-            await self._campaigns.delivered()
+            await self._delivered()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash("campaign: campaigns were not told")
         return case is self._case
+
+    async def _raise(self, case: Case) -> None:
+        """Tell of the watches that were seen, before it counts as done what showed it."""
+        async with self._telling:
+            topic = self._topics["alerts"]
+            for change, one in case.raised():
+                if self._case is not case:
+                    return
+                name = one.finding_info.uid
+                partition = partition_of(name, self._alert_partitions)
+                await self._alerts.send(topic, name.encode(), alert.encode(one), partition)
+                metrics.ALERTS[change].inc()
 
     async def _look(self, case: Case) -> None:
         async with self._telling:
@@ -227,52 +268,12 @@ class CampaignStage:
             {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
         )
         metrics.FACTS.set(case.desk.evidence.count)
+        metrics.WATCHES.set(len(case.desk.watching.watches))
+        metrics.WATCHES_LEFT_OUT.inc(case.desk.watching.left_out)
+        case.desk.watching.left_out = 0
         standing = (one for one in case.desk.told.values() if _is_open(one))
         metrics.OPEN_CAMPAIGNS.set(sum(1 for _ in standing))
 
 
 def _is_open(one: Campaign) -> bool:
     return one.status in {Status.OPEN, Status.GROWING, Status.DORMANT}
-
-
-class Case:
-    """A desk, and how far time has come.
-
-    Each partition of `sightings` tells that for itself: from one that is read sooner than the
-    others it would be too far.
-    """
-
-    def __init__(self, desk: Desk, marks: Sequence[Watermarks], topics: Mapping[str, str]) -> None:
-        self.desk = desk
-        self.not_ours = 0
-        self.watermark = UNKNOWN_WATERMARK
-        self._marks = marks
-        self._sightings, self._alerts, self._labels = (
-            topics[name] for name in ("sightings", "alerts", "labels")
-        )
-
-    def take(self, tp: TP, record: Record) -> bool:
-        """Note one record; whether a look must be taken before time goes on."""
-        key, value = record
-        try:
-            if tp.topic == self._sightings:
-                return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
-            if tp.topic == self._alerts:
-                self.desk.raise_(_decode_alert(value or b""))
-            elif tp.topic == self._labels:
-                self.desk.label(label.decode(value or b""))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            self.not_ours += 1
-        return False
-
-    def _see(self, marks: Watermarks, seen: Sightings | Progress) -> bool:
-        if not isinstance(seen, Progress):
-            marks.heard(seen.source, seen.watermark)
-            self.desk.observe(seen)
-            return False
-        marks.told(seen)
-        self.watermark = max(self.watermark, min(each.whole() for each in self._marks))
-        return self.desk.due(self.watermark)
-
-    def look(self) -> list[Campaign]:
-        return self.desk.look(self.watermark)

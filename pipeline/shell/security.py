@@ -64,18 +64,22 @@ def for_librdkafka(settings: Settings) -> dict[str, Any]:
 
 
 def password(settings: Settings) -> str:
-    """The password in `sasl_password_file`, without the line's end; else a `WrongUseError`."""
-    path = Path(settings.sasl_password_file)
+    """The password in `sasl_password_file`; else a `WrongUseError`."""
+    return secret(Path(settings.sasl_password_file), "sasl_password_file")
+
+
+def secret(path: Path, name: str) -> str:
+    """The password in a file, without the line's end; else a `WrongUseError` that has `name`."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_PASSWORD + 1).decode("utf-8")
     except OSError as error:
-        raise WrongUseError(f"sasl_password_file {path}: {error.strerror}") from None
+        raise WrongUseError(f"{name} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise WrongUseError(f"sasl_password_file {path}: not UTF-8") from None
+        raise WrongUseError(f"{name} {path}: not UTF-8") from None
     found = text.removesuffix("\n").removesuffix("\r")
     if not found or "\n" in found or len(text) > MAX_PASSWORD:
-        raise WrongUseError(f"sasl_password_file {path}: it must hold the password, on one line")
+        raise WrongUseError(f"{name} {path}: it must hold the password, on one line")
     return found
 
 

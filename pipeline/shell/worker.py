@@ -239,8 +239,8 @@ def run_stage(stage: str) -> int:
         geo = files.geo_of(settings) if counted else None
         IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
-        benign = files.benign_of(settings)
-        CampaignStage(app, settings, rules, benign, registry.trust, sightings)
+        geo, benign = files.geo_of(settings), files.benign_of(settings)
+        CampaignStage(app, settings, rules, benign, registry.trust, sightings, alerts, geo)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)

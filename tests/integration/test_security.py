@@ -59,6 +59,7 @@ DENIED = "TOPIC_AUTHORIZATION_FAILED"
 ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
 EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
 OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "labels")} | {
+    PREFIX + "watches",
     PREFIX + "dead-letters",
     PREFIX + "sensors",
 }
@@ -79,19 +80,20 @@ ROLES = {  # what each may read, what each may write: all else is refused
         named("checkpoints", "alerts", "dead-letters"),
     ),
     "campaign": (
-        named("sightings", "alerts", "labels", "campaigns"),
-        named("campaigns", "dead-letters"),
+        named("sightings", "alerts", "labels", "watches", "campaigns"),
+        named("campaigns", "alerts", "dead-letters"),
     ),
     "worker": (
         {
             *EVENTS.values(),
-            *named("sightings", "checkpoints", "alerts", "labels", "campaigns", "sensors"),
+            *named("sightings", "checkpoints", "alerts", "labels", "watches", "campaigns"),
+            *named("sensors"),
         },
         named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
     ),
     "operator": (
-        named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
-        {*EVENTS.values(), *named("labels", "dead-letters")},
+        named("alerts", "campaigns", "labels", "watches", "dead-letters", "sensors"),
+        {*EVENTS.values(), *named("labels", "watches", "dead-letters")},
     ),
     "reader": (named("alerts", "campaigns", "sensors"), set()),
     "partner": (named("campaigns"), set()),
