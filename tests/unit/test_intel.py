@@ -109,7 +109,7 @@ def test_any_text_is_read_or_is_none(text: str) -> None:
 def test_each_type_has_a_canonical_form() -> None:
     assert tuple(CANONICAL) == INDICATOR_TYPES
     for kind in INDICATOR_TYPES:
-        assert found.decode(watch.encode(Watch("a", kind, "v", "s"))).type == kind  # type: ignore[arg-type]
+        assert watch.decode(watch.encode(Watch("a", kind, "v", "s"))).type == kind  # type: ignore[arg-type]
 
 
 def indicator(number: int = 1, **more: Any) -> dict[str, Any]:
