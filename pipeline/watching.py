@@ -72,13 +72,15 @@ class Watching:
         self.watches[watch.id] = watch
         of_type = self._by_type.setdefault(watch.type, {})
         of_type[watch.value] = (*of_type.get(watch.value, ()), watch)
-        self._changed.add(watch.id)
+        if watch.id in self._seen:
+            self._changed.add(watch.id)
         return True
 
     def drop(self, identity: str) -> None:
         """It is withdrawn."""
         self._unlist(identity)
-        self._changed.add(identity)
+        if identity in self._seen:
+            self._changed.add(identity)
 
     def _unlist(self, identity: str) -> None:
         watch = self.watches.pop(identity, None)
