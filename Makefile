@@ -8,7 +8,8 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt fuzz schemas worlds marx-page lock bench peers performance pages \
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
+  performance pages monitoring \
   soak overload audit clean
 
 help: ## What there is to make
@@ -46,6 +47,9 @@ integration: setup ## Real processes on a real broker
 hunt: setup ## The property tests with examples never tried: SEED=7, or a random seed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property --hypothesis-seed=$(or $(SEED),random)
 
+interchange: setup ## A thousand campaigns before others' validators and importers; INTERCHANGE=100
+	INTERCHANGE=$(or $(INTERCHANGE),1000) $(BIN)/python -m pytest -q -n auto --dist worksteal tests/property/test_interchange.py
+
 fuzz: setup ## Messages that no sensor would send, for a minute; SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.property.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
@@ -73,6 +77,9 @@ performance: setup ## Measure the whole table and write docs/performance.md and 
 	$(BIN)/sightline bench --table $(or $(TABLE),quick) > docs/measured/bench.jsonl
 	$(BIN)/python -m tests.bench.peers > docs/measured/peers.jsonl
 	@$(MAKE) --no-print-directory pages
+
+monitoring: setup ## Write deploy/monitoring and the list of runbooks anew
+	$(BIN)/python -m pipeline.shell.monitoring.write
 
 pages: setup ## Write docs/performance.md and docs/scaling.md from docs/measured
 	@$(BIN)/python -m tests.bench.page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
@@ -158,7 +160,12 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         category_uid=CATEGORY_FINDINGS,
         class_uid=CLASS_DETECTION_FINDING,
         type_uid=CLASS_DETECTION_FINDING * 100 + activity,
-        severity_id=_severity(episode, lowest=episode.endemic or (bool(listed) and benign.lowers)),
+        severity_id=grade(
+            rule.level,
+            episode.p_value,
+            endemic=episode.endemic,
+            benign=bool(listed) and benign.lowers,
+        ).severity,
         status_id=status,
         time=episode.last_seen,
         message=_message(episode),
@@ -185,10 +192,25 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
     )
 
 
-def _severity(episode: Episode, *, lowest: bool) -> int:
+class Grade(Struct, frozen=True):
+    """An alert's severity (OCSF's id), and why it is lower than its rule's level, if it is."""
+
+    severity: int
+    ceiling: int
+    because: tuple[Literal["likely by chance", "endemic", "known benign"], ...] = ()
+
+
+def grade(level: Level, p_value: float | None, *, endemic: bool, benign: bool) -> Grade:
     """The rule's level is the ceiling; what is likely by chance, benign or endemic is lower."""
-    least = SEVERITY[Level.INFORMATIONAL]
-    return least if lowest else max(SEVERITY[episode.rule.level] - lowered(episode.p_value), least)
+    ceiling, least = SEVERITY[level], SEVERITY[Level.INFORMATIONAL]
+    if endemic or benign:
+        whys: tuple[tuple[bool, Literal["endemic", "known benign"]], ...] = (
+            (endemic, "endemic"),
+            (benign, "known benign"),
+        )
+        return Grade(least, ceiling, tuple(why for is_so, why in whys if is_so))
+    down = lowered(p_value)
+    return Grade(max(ceiling - down, least), ceiling, ("likely by chance",) if down else ())
 
 
 def _message(episode: Episode) -> str:

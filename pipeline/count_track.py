@@ -53,14 +53,21 @@ class CountedWindow(Window):
         for at, events in list(other.events.items()):
             self.add(at, events)
 
-    def counting(self, least: int, island: Island) -> int:
+    def many(self, at: int) -> int:
+        """How many events are known of a slice; there may be more where it is full."""
+        events = self.events.get(at)
+        if events is None:
+            return 0
+        return self.room if events == FULL else len(parted(events))
+
+    def counting(self, least: int, island: Island, slices: int = SLICES) -> int:
         """The windows with at least so many events, of an island: bit i for its slice i."""
         changes: dict[int, int] = {}
-        for at, events in self.events.items():
+        for at in self.events:
             if island.base <= at <= island.last:
-                many = self.room if events == FULL else len(parted(events))
+                many = self.many(at)
                 changes[at] = changes.get(at, 0) + many
-                changes[at + SLICES] = changes.get(at + SLICES, 0) - many
+                changes[at + slices] = changes.get(at + slices, 0) - many
         held = count = 0
         for at, until in pairwise(sorted(changes)):
             count += changes[at]
@@ -95,9 +102,10 @@ class CountTrack(Track):
                     self._changed(value, at)
         return late
 
-    def _further(self, rule: Rule, window: Window) -> Callable[[Island], int]:
+    def further(self, rule: Rule, window: Window, slices: int = SLICES) -> Callable[[Island], int]:
+        """See `Track.further`."""
         assert isinstance(window, CountedWindow)
-        return lambda island: window.counting(rule.gte, island)
+        return lambda island: window.counting(rule.gte, island, slices)
 
     def solitary(self) -> dict[int, list[str]]:
         """See `Memory.solitary`: of what only one party has seen, that of which nothing is open."""

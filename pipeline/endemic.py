@@ -15,14 +15,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import Struct
+
 from pipeline.slices import SLICES
 
 CHANGE: Final = 4
 """Days have their rhythm; a change is more than that."""
 
 
-def endemic(groups: int, base: int, before: int, spread: int, now: int) -> bool:
+class Standing(Struct, frozen=True):
     """`before`: sightings in the `base` slices before the last window, by `spread` of all `groups`;
     `now`: sightings in that window.
     """
-    return 2 * spread >= groups and now * base <= CHANGE * before * SLICES
+
+    groups: int
+    base: int
+    before: int
+    spread: int
+    now: int
+
+    @property
+    def endemic(self) -> bool:
+        return (
+            2 * self.spread >= self.groups and self.now * self.base <= CHANGE * self.before * SLICES
+        )

@@ -19,14 +19,19 @@ MAX_ELEMENTS = 1024
 MAX_VALUES = 1024
 """Values in all lists of one event: each may be an indicator, and costs work."""
 
+MAX_LABELS = 64
+
+Label = Annotated[str, Meta(max_length=256)]
+
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 """An identifier: not empty, at most 256 characters."""
 
 
 class Metadata(Struct, frozen=True, gc=False):
-    """`uid` names the event; it is unique per sensor."""
+    """`uid` names the event; it is unique per sensor. `labels` may hold TLP and PAP."""
 
     uid: Name
+    labels: Annotated[list[Label], Meta(max_length=MAX_LABELS)] | None = None
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -107,6 +112,12 @@ class Observable(Struct, frozen=True, gc=False):
     value: str | None = None
 
 
+class Osint(Struct, frozen=True, gc=False):
+    """Intelligence that the sensor matched; `tlp` as OCSF spells it, `AMBER STRICT`."""
+
+    tlp: Label | None = None
+
+
 class Event(Struct, frozen=True, gc=False):
     """One event. `time` is milliseconds since the epoch, UTC."""
 
@@ -125,11 +136,13 @@ class Event(Struct, frozen=True, gc=False):
     )
     vulnerabilities: Annotated[list[Vulnerability], Meta(max_length=MAX_ELEMENTS)] | None = None
     observables: Annotated[list[Observable], Meta(max_length=MAX_ELEMENTS)] | None = None
+    osint: Annotated[list[Osint], Meta(max_length=MAX_ELEMENTS)] | None = None
 
     @property
     def values(self) -> int:
         """How many values there are in its lists; see `MAX_VALUES`."""
         count = len(self.ja4_fingerprint_list or ()) + len(self.observables or ())
+        count += len(self.osint or ())
         if self.file is not None:
             count += len(self.file.hashes or ())
         for vulnerability in self.vulnerabilities or ():

@@ -17,6 +17,8 @@ from pipeline.feedback import Figures, Repeats, SourceFigures, number_of
 from pipeline.fold import Folds, groups_of
 from pipeline.indicator import indicators
 from pipeline.registry import Party
+from pipeline.share.mark import UNMARKED, Mark, mark_of
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
 from pipeline.tally import Tally
 
@@ -24,6 +26,9 @@ FUTURE_MS = 120_000
 """An event may be this much later than the broker's time; beyond it, it is from the future."""
 
 _ANY_OFFSET = 1 << 62
+
+_Kept = tuple[dict[str, Folds], Company | None]
+"""What is folded, by indicator type, and its company."""
 
 Refused = tuple[int, int, Rejection]
 """Which message, which event in it, and why that was rejected."""
@@ -63,6 +68,7 @@ class Intake:
 
     __slots__ = (
         "_asked",
+        "_by_mark",
         "_clock",
         "_companies",
         "_figures",
@@ -109,6 +115,7 @@ class Intake:
         self._companies: dict[Party, Company] | None = {} if company else None
         self._asked = asked or None  # nothing is asked: as if there were none
         self._told: dict[Party, Told] = {}
+        self._by_mark: dict[tuple[Party, Mark], _Kept] = {}
         self._figures = figures
         self._repeats: dict[str, Repeats] = {}
 
@@ -197,8 +204,11 @@ class Intake:
             if not found:
                 continue
             correlated += 1
+            of_kind, company = heard.folds, heard.company
+            if event.metadata.labels is not None or event.osint is not None:
+                of_kind, company = self._marked(event, heard)
             for kind, value in found:
-                folds = heard.folds.get(kind)
+                folds = of_kind.get(kind)
                 if folds is None:
                     continue  # no rule groups by this type
                 fold = folds.fold if folds.since <= time < folds.until else folds.turn_to(time)
@@ -208,8 +218,8 @@ class Intake:
                 elif seen != time:
                     first, last = (seen, seen) if isinstance(seen, int) else seen
                     fold[value] = (min(first, time), max(last, time))
-            if heard.company is not None:
-                heard.company.meet(found, time, heard.folds)
+            if company is not None:
+                company.meet(found, time, of_kind)
             if heard.told is not None:
                 heard.told.meet(raws[n], event, found, time)
         tally = self.tally
@@ -237,6 +247,21 @@ class Intake:
             repeats = self._repeats.setdefault(sensor, Repeats())
         heard = self._heard[sensor] = _Heard(folds, company, told, repeats)
         return heard
+
+    def _marked(self, event: Event, heard: _Heard) -> _Kept:
+        """Where an event with labels folds: what is labelled otherwise travels apart."""
+        mark = mark_of(event)
+        if mark is UNMARKED:
+            return heard.folds, heard.company
+        at = (self._speaks_for[event.device.uid], mark)
+        kept = self._by_mark.get(at)
+        if kept is None:
+            kept = self._by_mark[at] = self._keep()
+        return kept
+
+    def _keep(self) -> _Kept:
+        folds = {kind: Folds(length) for kind, length in self._lengths.items()}
+        return folds, None if self._companies is None else Company()
 
     def _quarantine(self, offset: int) -> Rejection:
         by = f"{abs(offset) / 1000:.0f} s"
@@ -267,16 +292,17 @@ class Intake:
     def pack(self, partitions: int, ingested_ms: int) -> dict[int, list[Sightings]]:
         """What was folded since the last call, by the partition of `sightings` it goes to."""
         packed: dict[int, list[Sightings]] = {}
-        for party, folds in self._folds.items():
+        marked = ((party, mark, *kept) for (party, mark), kept in self._by_mark.items())
+        for party, mark, folds, company in (*self._plain(), *marked):
             by_partition: dict[int, list[Group]] = {}
             for kind, of in folds.items():
                 groups: Sequence[Group] = groups_of(kind, of.by_slice.values(), partitions)
-                if self._companies is not None:
-                    groups = self._companies[party].attend(groups, of.by_slice)
+                if company is not None:
+                    groups = company.attend(groups, of.by_slice)
                 for partition, group in enumerate(groups):
                     if group.values:
                         by_partition.setdefault(partition, []).append(group)
-            if self._asked is not None:
+            if self._asked is not None and mark is UNMARKED:
                 for partition, told in self._told[party].groups(partitions).items():
                     by_partition.setdefault(partition, []).extend(told)
             for partition, found in by_partition.items():
@@ -288,6 +314,8 @@ class Intake:
                         self.watermark,
                         ingested_ms,
                         found,
+                        Tlp(mark.tlp) if mark.tlp else None,
+                        Pap(mark.pap) if mark.pap else None,
                     )
                 )
         for sensor, heard in self._heard.items():
@@ -304,7 +332,14 @@ class Intake:
                 )
         self._folds, self._heard, self._told = {}, {}, {}
         self._companies = None if self._companies is None else {}
+        self._by_mark = {}
         return packed
+
+    def _plain(self) -> Iterator[tuple[Party, Mark, dict[str, Folds], Company | None]]:
+        """What bears no label of its own, by party."""
+        companies = self._companies
+        for party, folds in self._folds.items():
+            yield party, UNMARKED, folds, None if companies is None else companies[party]
 
 
 def _of(rejection: Rejection, raw: bytes) -> Rejection:

@@ -34,21 +34,21 @@ def label_of(aspect: Aspect) -> str:
     return ANY_EVENT if aspect.selection is None else aspect.selection.digest
 
 
-def in_order(columns: Sequence[int]) -> int:
+def in_order(columns: Sequence[int], slices: int = SLICES) -> int:
     """The windows in which there are slices s1 <= s2 <= … with bit s1 in the first column, s2 in
-    the second, and so on. Bit i of the result: the window that ends at slice i.
+    the second, and so on. Bit i of the result: the window of so many slices that ends at slice i.
     """
     latest = [-1] * len(columns)  # of chains up to each column, the latest beginning
     held = 0
     since = None  # the windows from here on are not yet judged
     for at in _slices(columns):
         if since is not None:
-            held |= _ones(since, min(at, latest[-1] + SLICES))
+            held |= _ones(since, min(at, latest[-1] + slices))
         for n, column in enumerate(columns):
             if column >> at & 1:
                 latest[n] = at if n == 0 else latest[n - 1]
         since = at if latest[-1] >= 0 else None
-    return held if since is None else held | _ones(since, latest[-1] + SLICES)
+    return held if since is None else held | _ones(since, latest[-1] + slices)
 
 
 def _slices(columns: Sequence[int]) -> Iterator[int]:
@@ -132,11 +132,13 @@ class LabelTrack(Track):
         carried = [live.carried_parties for live in self.episodes.get(value, ())]
         return {number for island in state.islands for number in island.seen}.union(*carried)
 
-    def _further(
+    def further(
         self,
         rule: Rule,
         window: Window,  # noqa: ARG002 - `CountTrack` needs it
+        slices: int = SLICES,
     ) -> Callable[[Island], int] | None:
+        """See `Track.further`."""
         columns = self._columns.get(rule.id)
         if columns is None:
             return None
@@ -148,7 +150,7 @@ class LabelTrack(Track):
                 n = columns.get(said[number])
                 if n is not None:
                     seen[n] |= bits
-            return in_order(seen)
+            return in_order(seen, slices)
 
         return further
 

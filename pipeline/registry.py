@@ -6,6 +6,7 @@ knows no line numbers past the syntax, so `lines_of` finds them again in the tex
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ import msgspec
 
 from pipeline.country import country_problem
 from pipeline.problem import Problem, did_you_mean, has_control, in_order, quoted
+from pipeline.share.terms import COMMUNITY, KEYS, PUBLIC, Conditions, Terms, read_conditions
 
 TOPIC_LENGTH: Final = 249  # of a Kafka topic's name, in characters
 TEXT_LENGTH: Final = 256  # of an id or a name, in characters
@@ -20,7 +22,10 @@ OUTSIDE: Final = -1  # of any organisation, of any sensor: a place of a file
 
 _ID: Final = re.compile(r"[a-z0-9-]+")
 _TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]+")
-_ORGANISATION_KEYS: Final = ("id", "country", "name", "sector", "contact", "trust", "sensor")
+_ORGANISATION_KEYS: Final = (
+    *("id", "country", "name", "sector", "contact", "trust"),
+    *(*KEYS, "sensor"),
+)
 _SENSOR_KEYS: Final = ("id", "country")
 _TOML_LINE: Final = re.compile(r" \((?:at line (\d+), column \d+|at end of document)\)$")
 
@@ -50,6 +55,8 @@ class Organisation(msgspec.Struct, frozen=True):
     sensors: tuple[Sensor, ...]
     trust: float | None = None
     """How far what it says is believed where campaigns are judged, 0 … 1, if anybody said."""
+    conditions: Conditions = Conditions()
+    """On what terms it shares what it saw: its labels, and to whom it may be released."""
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -69,9 +76,9 @@ class Registry(msgspec.Struct, frozen=True, dict=True):
         return {s.id: s.party for organisation in self.organisations for s in organisation.sensors}
 
     @cached_property
-    def trust(self) -> dict[str, float]:
-        """By organisation, its trust, where it is stated."""
-        return {of.id: of.trust for of in self.organisations if of.trust is not None}
+    def terms(self) -> Terms:
+        """The terms of all that see anything."""
+        return Terms({of.id: of.conditions for of in self.organisations})
 
     @cached_property
     def parties(self) -> tuple[Party, ...]:
@@ -114,6 +121,7 @@ def read_registry(
         return None, [_syntax_problem(text, where, str(error))]
     reading = _Reading(where, prefix, lines_of(text))
     organisations = reading.document(document)
+    reading.words(organisations)
     if reading.problems:
         return None, in_order(reading.problems)
     return Registry(organisations), []
@@ -233,7 +241,8 @@ class _Reading:
                 self.sensor((index, number), sensor, Party(id_, country or ""))
                 for number, sensor in enumerate(sensors)
             ),
-            trust=self.share(at, table, "trust"),
+            trust=(trust := self.share(at, table, "trust")),
+            conditions=self.conditions(at, table, trust),
         )
         if id_ and _ID.fullmatch(id_):
             for topic in (topic_name(party, self.prefix) for party in organisation.parties):
@@ -241,6 +250,13 @@ class _Reading:
                     self.wrong((*at, "id"), problem)
                     break
         return organisation
+
+    def words(self, organisations: Sequence[Organisation]) -> None:
+        """An organisation must not be called what everybody is called in grants."""
+        for index, one in enumerate(organisations):
+            if one.id in {COMMUNITY, PUBLIC}:
+                meant = f"releasable_to would mean everybody by {quoted(one.id)}"
+                self.wrong((index, OUTSIDE, "id"), f"organisation id {quoted(one.id)}: {meant}")
 
     def sensor(self, at: tuple[int, int], table: dict[str, Any], home: Party) -> Sensor:
         self.unknown_keys(at, table, _SENSOR_KEYS)
@@ -295,6 +311,14 @@ class _Reading:
             self.wrong((*at, key), f"{key} must be a number from 0 to 1")
             return None
         return float(value)
+
+    def conditions(
+        self, at: tuple[int, int], table: dict[str, Any], trust: float | None
+    ) -> Conditions:
+        conditions, problems = read_conditions(table)
+        for key, message in problems:
+            self.wrong((*at, key), message)
+        return msgspec.structs.replace(conditions, trust=trust)
 
     def string(self, at: tuple[int, int], table: dict[str, Any], key: str) -> str | None:
         value = table.get(key)

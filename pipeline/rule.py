@@ -117,6 +117,16 @@ class Rule(Struct, frozen=True):
     """With the field `rule`: in the order of `selections`, slice by slice."""
 
     @property
+    def conditions(self) -> tuple[tuple[Field, int], ...]:
+        """Of what a window must have how many distinct ones: all of them."""
+        found: list[tuple[Field, int]] = [(self.field, self.gte)]
+        if self.organisations_gte:
+            found.append(("organisation", self.organisations_gte))
+        if self.countries_gte:
+            found.append(("country", self.countries_gte))
+        return tuple(found)
+
+    @property
     def least(self) -> int:
         """How many parties it takes to hold, each counted once for each label of its sightings."""
         counted = 1 if self.field == "event" else self.gte

@@ -51,6 +51,8 @@ class Taken(Struct):
     write_ahead: list[CheckpointRecord]
     sightings: int = 0
     late: int = 0
+    evicted: int = 0
+    """Indicators that were forgotten in their time."""
     shed: dict[str, int] = field(default_factory=dict)
     """By type, indicators that were given up for want of room: possible misses."""
     not_ours: int = 0
@@ -122,7 +124,7 @@ class Shard:
         taken.episodes += correlator.advance(watermarks.whole())
         if not self._writing:
             # Not while a checkpoint is being written: what it has still to write must not go.
-            correlator.sweep()
+            taken.evicted = correlator.sweep()
         if self._most:
             taken.shed = correlator.shed(self._most)
         for kind, count in correlator.unplaced().items():

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.rule import Rule
+from pipeline.share.tlp import Pap, Tlp
 
 UNKNOWN_WATERMARK = -1
 
@@ -52,7 +53,8 @@ class Sightings(Struct, frozen=True, array_like=True):
     """One record of the `sightings` topic: what one party saw, of one partition of one batch.
 
     `source` is the partition the events came from, "topic/partition"; `watermark` the latest
-    event time in it, ms; `ingested` the broker time of the batch's earliest record, ms.
+    event time in it, ms; `ingested` the broker time of the batch's earliest record, ms. `tlp` and
+    `pap` as the events themselves were labelled, if they were.
     """
 
     source: str
@@ -61,6 +63,8 @@ class Sightings(Struct, frozen=True, array_like=True):
     watermark: int
     ingested: int
     groups: list[Group]
+    tlp: Tlp | None = None
+    pap: Pap | None = None
 
 
 class SourceState(Struct, frozen=True, array_like=True):
@@ -166,10 +170,17 @@ _decode_progress = msgspec.msgpack.Decoder(Progress).decode
 
 PROGRESS_KEY = b"progress"
 """The key that tells a `Progress` record from a `Sightings` record."""
+CANARY_KEY = b"canary"
+"""The key of sightings that are a canary's (see `pipeline.canary`) and nobody else's."""
 
 
 def decode_sightings(key: bytes | None, value: bytes) -> Sightings | Progress:
-    """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours."""
+    """One record of the `sightings` topic; a `msgspec.DecodeError` means it is not ours.
+
+    To whoever asks here, a canary's record says nothing.
+    """
+    if key == CANARY_KEY:
+        return Progress([], [])
     try:
         return _decode_progress(value) if key == PROGRESS_KEY else _decode_sightings(value)
     except (UnicodeDecodeError, RecursionError) as error:

@@ -26,6 +26,15 @@ def smear(bits: int) -> int:
     return bits | bits << (SLICES - 32)
 
 
+def smear_over(bits: int, slices: int) -> int:
+    """`smear` for windows of so many slices, at least one."""
+    reached = 1
+    while 2 * reached <= slices:
+        bits |= bits << reached
+        reached *= 2
+    return bits | bits << (slices - reached)
+
+
 def at_least(count: int, columns: Iterable[int]) -> int:
     """Where at least `count` of the integers have their bit set.
 

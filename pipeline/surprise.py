@@ -115,6 +115,28 @@ def mixed_tail(shares: Sequence[float], k: int, shape: float, ratio: float) -> f
     return min(total * step, 1.0)
 
 
+class Surprise(Struct, frozen=True):
+    """A p-value, and all that it is made of.
+
+    `before` sightings were counted in the `base` slices before the episode; with the `prior` they
+    make the rate. `spread` of `groups` saw it in its first `stretch` slices, each with the same
+    share.
+    """
+
+    p_value: float
+    before: int
+    prior: float
+    base: int
+    spread: int
+    groups: int
+    stretch: int = STRETCH
+
+    @property
+    def expected(self) -> float:
+        """Sightings in a stretch, if it had gone on as before."""
+        return (self.before + self.prior) * self.stretch / self.base
+
+
 class Chance:
     """P-values under one rule."""
 
@@ -132,8 +154,13 @@ class Chance:
 
         To three digits: it is not known better, and is written as it is compared.
         """
+        return self.surprise(before, spread).p_value
+
+    def surprise(self, before: int, spread: int) -> Surprise:
+        """`p_value`, with what it is made of."""
         groups = max(self.groups, spread, 1)  # the registry may have shrunk since
-        return _of_equal_shares(groups, spread, _coarse(before) + self._prior, self.base)
+        p_value = _of_equal_shares(groups, spread, _coarse(before) + self._prior, self.base)
+        return Surprise(p_value, before, self._prior, self.base, spread, groups)
 
 
 @lru_cache(_CACHED)  # for all shards of a process

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.endemic import endemic
+from pipeline.endemic import Standing
 from pipeline.episode import LiveEpisode, Says
 from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.slices import SLICES
-from pipeline.surprise import STRETCH, Background, Chance
+from pipeline.surprise import STRETCH, Background, Chance, Surprise
 from pipeline.window import Window
 
 
@@ -56,11 +56,12 @@ class Teller:
             last,
             tuple(sorted({party.country for party in parties})),
             tuple(sorted({party.organisation for party in parties})),
-            self._p_value(window, live),
-            self._endemic(window, live),
+            None if (surprise := self.surprise(window, live)) is None else surprise.p_value,
+            (standing := self.standing(window, live)) is not None and standing.endemic,
         )
 
-    def _p_value(self, window: Window, live: LiveEpisode) -> float | None:
+    def surprise(self, window: Window, live: LiveEpisode) -> Surprise | None:
+        """How likely its spread is by chance; None where that is not worked out."""
         chance = self._chances.get(live.rule.id)
         if chance is None:
             return None
@@ -69,7 +70,7 @@ class Teller:
             before = self._count_before(window, live)
         if spread is None:
             spread = self._count_spread(window, live)
-        return chance.p_value(before, spread)
+        return chance.surprise(before, spread)
 
     def _count_before(self, window: Window, live: LiveEpisode) -> int:
         first = live.first - SLICES + 1
@@ -82,14 +83,17 @@ class Teller:
         group = self._groups(live.rule)
         return len({group[party] for party in covered[2]})
 
-    def _endemic(self, window: Window, live: LiveEpisode) -> bool:
+    def standing(self, window: Window, live: LiveEpisode) -> Standing | None:
+        """Whether it is everywhere always; None while it has not lasted for that."""
         chance = self._chances.get(live.rule.id)
         if chance is None or live.last - live.first < chance.base:
-            return False
+            return None
         end = live.last - SLICES
         base = window.cover(end - chance.base + 1, end)
+        if base is None:
+            return None
         group = self._groups(live.rule)
-        return base is not None and endemic(
+        return Standing(
             chance.groups,
             chance.base,
             window.count(end - chance.base + 1, end),

@@ -10,13 +10,14 @@ import heapq
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid5
 
+from pipeline.endemic import Standing
 from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
 from pipeline.memory import Memory
 from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.sight import Group
 from pipeline.slices import FIRST_SHIFT, SLICES, slice_of
-from pipeline.surprise import Background
+from pipeline.surprise import Background, Surprise
 from pipeline.teller import Teller
 from pipeline.window import EVERYWHERE, Demand, Island, Window
 
@@ -87,13 +88,18 @@ class Track(Memory):
         """Note sightings of a kind that its rules ask for, by one party; how many were late."""
         return self.observe(party, group)
 
-    def _further(
+    def further(
         self,
         rule: Rule,  # noqa: ARG002 - for those that inherit it
         window: Window,  # noqa: ARG002
+        slices: int = SLICES,  # noqa: ARG002
     ) -> Callable[[Island], int] | None:
         """What a window must meet beside the demands, if anything; see `Window.holding`."""
         return None
+
+    def demands(self, rule: Rule) -> list[Demand]:
+        """What a window must meet, in the order of `Rule.conditions` without events."""
+        return next(demands for of, demands in self._demands if of is rule)
 
     def settle(self) -> list[Episode]:
         """Look at what changed: the episodes that opened, grew or joined."""
@@ -120,7 +126,7 @@ class Track(Memory):
             # What an open episode is measured by lies before it: it may be judged otherwise now.
             span = (span[0], span[1] + self._base)
         for rule, demands in self._demands:
-            for first, last in window.holding(demands, span, self._further(rule, window)):
+            for first, last in window.holding(demands, span, self.further(rule, window)):
                 if last < self.frontier - 1:
                     continue  # final: it was closed when it became so
                 known = self.episodes.get(value, ())
@@ -270,6 +276,17 @@ class Track(Memory):
         self._sweeping = None
         return evicted
 
+    def terms(self, value: str) -> list[tuple[LiveEpisode, Surprise | None, Standing | None]]:
+        """What the p-value, and the standing, of each open episode of an indicator are made of."""
+        window = self.states.get(value)
+        if not isinstance(window, Window):
+            return []
+        tell = self._teller
+        return [
+            (live, tell.surprise(window, live), tell.standing(window, live))
+            for live in self.episodes.get(value, ())
+        ]
+
     def resume(self) -> None:
         """After a restore: look at every episode again, and mind when each will end."""
         self._closings = [
@@ -300,15 +317,8 @@ def _revision(
 
 
 def _demands(rule: Rule, parties: Parties) -> list[Demand]:
-    demands: list[Demand] = []
-    if rule.field == "country":
-        demands.append((rule.gte, parties.countries))
-    elif rule.field == "organisation":
-        demands.append((rule.gte, parties.organisations))
-    elif rule.field != "event":  # of those, `CountTrack` knows more
-        demands.append((rule.gte, parties.labels))
-    if rule.organisations_gte:
-        demands.append((rule.organisations_gte, parties.organisations))
-    if rule.countries_gte:
-        demands.append((rule.countries_gte, parties.countries))
-    return demands
+    # Of events, `CountTrack` knows more.
+    groups = {"country": parties.countries, "organisation": parties.organisations}
+    return [
+        (needed, groups.get(of, parties.labels)) for of, needed in rule.conditions if of != "event"
+    ]

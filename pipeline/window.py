@@ -24,7 +24,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pipeline.slices import SLICES, at_least, runs, smear
+from pipeline.slices import SLICES, at_least, runs, smear, smear_over
 
 Demand = tuple[int, Mapping[int, int]]
 """How many distinct groups of parties a window must hold, and the group of each party number."""
@@ -98,20 +98,40 @@ class Island:
     ) -> Iterator[tuple[int, int]]:
         """See `Window.holding`."""
         near = self.near(span)  # a cheap look first: are they enough?
-        held = -1
         for count, group in demands:
             if len({group[party] for party in near}) < count:
                 return
-            columns: dict[int, int] = {}
-            for party, bits in self.seen.items():
-                of = group[party]
-                columns[of] = columns.get(of, 0) | bits
-            held &= at_least(count, map(smear, columns.values()))
-        if further is not None and held:
-            held &= further(self)
+        held = self.met(demands, further)
         start = max(floor, self.base)
         for first, last in runs(held >> (start - self.base)):
             yield start + first, start + last
+
+    def met(
+        self,
+        demands: Sequence[Demand],
+        further: Callable[[Island], int] | None = None,
+        slices: int = SLICES,
+    ) -> int:
+        """The windows that meet every demand: bit i for the one that ends at the island's slice i.
+
+        With other `slices`, windows of that many, which `further` must be of, too.
+        """
+        held = -1
+        for count, group in demands:
+            held &= at_least(count, self.columns(group, slices).values())
+        if further is not None and held:
+            held &= further(self)
+        return held
+
+    def columns(self, group: Mapping[int, int], slices: int = SLICES) -> dict[int, int]:
+        """By group of parties, the windows in which it was seen."""
+        columns: dict[int, int] = {}
+        for party, bits in self.seen.items():
+            of = group[party]
+            columns[of] = columns.get(of, 0) | bits
+        if slices == SLICES:
+            return {of: smear(bits) for of, bits in columns.items()}
+        return {of: smear_over(bits, slices) for of, bits in columns.items()}
 
     def near(self, span: tuple[int, int]) -> list[int]:
         """The parties in all that windows with an end in the span, or over it, cover."""
@@ -247,6 +267,15 @@ class Window:
             if island.base <= last and (covered := island.cover(first, last)) is not None:
                 return covered
         return None
+
+    def whole(self) -> Island | None:
+        """All that is known as one island, however far apart; what it costs grows with the time
+        between. The window is not to be used after it.
+        """
+        islands, self.islands = self.islands, []
+        for newer in islands[1:]:
+            islands[0].annex(newer)
+        return islands[0] if islands else None
 
     def count(self, first: int, last: int) -> int:
         """How often it was seen in slices `first` … `last`, once a party and slice."""

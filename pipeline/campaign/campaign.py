@@ -17,15 +17,17 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.campaign.confidence import Trust, Witness, confidence
-from pipeline.campaign.evidence import Evidence, Fact
+from pipeline.campaign.evidence import Evidence, Marked
 from pipeline.campaign.group import Grouping, Reason
 from pipeline.campaign.label import About, Label, Labels, Verdict
 from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.share.mark import UNMARKED, Mark
+from pipeline.share.terms import Terms
+from pipeline.share.tlp import Pap, Tlp, strictest_pap, strictest_tlp
 
 _NAMESPACE = UUID("2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4")
-_TLP = "AMBER"  # until routing says otherwise: not beyond those who take part
 _ORDER = {kind: number for number, kind in enumerate(INDICATOR_TYPES)}
 _INFORMATIONAL = 1
 
@@ -68,7 +70,8 @@ class Why(Struct, frozen=True):
 class Seen(Struct, frozen=True):
     """One party's sightings of one member: in how many slices at the least, and from when to when.
 
-    Times in ms.
+    Times in ms. `tlp` and `pap` as the events themselves were labelled, if they were. In what is
+    released to others the organisation, or the country as well, may be empty: not told.
     """
 
     type: str
@@ -78,6 +81,8 @@ class Seen(Struct, frozen=True):
     first_seen: int
     last_seen: int
     slices: int
+    tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
 
 
 class Word(Struct, frozen=True):
@@ -99,7 +104,8 @@ class Campaign(Struct, frozen=True):
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
-    if there is room, and `sightings_omitted` is how many more there are.
+    if there is room, and `sightings_omitted` is how many more there are. `unnamed`: in what is
+    released to others (`pipeline.share.release`), how many organisations are in it unnamed.
     """
 
     id: str
@@ -114,7 +120,7 @@ class Campaign(Struct, frozen=True):
     confidence: int
     p_value: float | None
     reasons: tuple[Why, ...]
-    tlp: str
+    tlp: Tlp
     first_told: int
     grown_at: int
     confidence_word: str
@@ -126,6 +132,13 @@ class Campaign(Struct, frozen=True):
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
     label: Word | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    unnamed: int | msgspec.UnsetType = msgspec.UNSET
+
+
+def member_order(one: Member) -> tuple[int, str]:
+    """By type, in the order that types have, then by value."""
+    return _ORDER[one.type], one.value
 
 
 def identity(one: Indicator) -> str:
@@ -137,18 +150,20 @@ def campaigns(
     evidence: Evidence,
     found: Iterable[Grouping],
     matches: Iterable[Match],
+    terms: Terms,
     trust: Trust,
     labels: Labels,
 ) -> list[Campaign]:
     """The campaigns that groups and alerts come to, the oldest first.
 
-    A group that no alert belongs to is no campaign.
+    A group that no alert belongs to is no campaign. It is labelled as the strictest of what those
+    say who saw it.
     """
     of: dict[Indicator, list[Match]] = defaultdict(list)
     for match in matches:
         of[match.indicator].append(match)
     made = [
-        _campaign(evidence, group, alerts, trust, labels)
+        _campaign(evidence, group, alerts, terms, trust, labels)
         for group in found
         if (alerts := [alert for member in group.members for alert in of.get(member, ())])
     ]
@@ -160,7 +175,12 @@ def oldest_first(campaign: Campaign) -> tuple[int, str]:
 
 
 def _campaign(
-    evidence: Evidence, group: Grouping, matches: list[Match], trust: Trust, labels: Labels
+    evidence: Evidence,
+    group: Grouping,
+    matches: list[Match],
+    terms: Terms,
+    trust: Trust,
+    labels: Labels,
 ) -> Campaign:
     members = sorted(group.members, key=lambda one: (_ORDER[one[0]], one[1]))
     ordered = sorted(matches, key=lambda match: (match.first_seen, match.indicator, match.id))
@@ -181,7 +201,8 @@ def _campaign(
     grown = max(grown, *since.values())
     confirmed = label.confidence if label and label.verdict is Verdict.CONFIRMED else None
     sure = confidence(trust, seen, confirmed)
-    sightings, omitted = bounded(_sightings(evidence, members))
+    rows = list(_sightings(evidence, members))
+    sightings, omitted = bounded(rows)
     return labelled(
         Campaign(
             id=name,
@@ -199,7 +220,8 @@ def _campaign(
                 Why(*one, _sentence(one, group.members[one]), group.members[one].p)
                 for one in members
             ),
-            tlp=_TLP,
+            tlp=strictest_tlp(terms.of(row.organisation).label(row.tlp or None) for row in rows),
+            pap=strictest_pap(terms.of(row.organisation).use(row.pap or None) for row in rows),
             first_told=min(reason.known_at for reason in group.members.values()),
             grown_at=grown,
             confidence_word=sure.word,
@@ -213,14 +235,18 @@ def _campaign(
 
 
 def _sightings(evidence: Evidence, members: Iterable[Indicator]) -> Iterator[Seen]:
+    """By member, party and label, when it was seen."""
     for one in members:
-        of: dict[int, list[Fact]] = defaultdict(list)
+        of: dict[tuple[int, Mark], list[Marked]] = defaultdict(list)
         for (party, _), fact in evidence.facts[one].items():
-            of[party].append(fact)
-        for party, facts in of.items():
+            for marked in fact.marked or (Marked(UNMARKED, fact.first, fact.last),):
+                of[party, marked.mark].append(marked)
+        for (party, mark), seen in of.items():
             who = evidence.parties.all[party]
-            first, last = min(fact.first for fact in facts), max(fact.last for fact in facts)
-            yield Seen(*one, who.organisation, who.country, first, last, len(facts))
+            first, last = min(each.first for each in seen), max(each.last for each in seen)
+            tlp = Tlp(mark.tlp) if mark.tlp else msgspec.UNSET
+            pap = Pap(mark.pap) if mark.pap else msgspec.UNSET
+            yield Seen(*one, who.organisation, who.country, first, last, len(seen), tlp, pap)
 
 
 def bounded(sightings: Iterable[Seen], most: int = MOST_SEEN) -> tuple[tuple[Seen, ...], int]:
@@ -239,8 +265,9 @@ def bounded(sightings: Iterable[Seen], most: int = MOST_SEEN) -> tuple[tuple[See
     return tuple(one for one in ordered if one in kept), len(ordered) - most
 
 
-def _earliest_first(one: Seen) -> tuple[int, str, str, str, str]:
-    return one.first_seen, one.type, one.value, one.organisation, one.country
+def _earliest_first(one: Seen) -> tuple[int, *tuple[str, ...]]:
+    tlp, pap = one.tlp or "", one.pap or ""
+    return one.first_seen, one.type, one.value, one.organisation, one.country, tlp, pap
 
 
 def status(grown_at: int, last_seen: int, latest: int) -> Status:

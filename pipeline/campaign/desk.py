@@ -15,10 +15,11 @@ from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
 from pipeline.campaign.confidence import Trust
 from pipeline.campaign.evidence import Evidence
-from pipeline.campaign.group import candidates, groups
+from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
+from pipeline.share.terms import Terms
 from pipeline.sight import Sightings
 from pipeline.watch import Watch, is_watched
 from pipeline.watching import Watching
@@ -37,12 +38,12 @@ class Desk:
         self,
         lengths: Mapping[str, int],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
         watching: Watching | None = None,
     ) -> None:
-        """`lengths`: as of `Evidence`; `stated`: by organisation, its trust in the registry."""
+        """`lengths`: as of `Evidence`; `terms`: of those who see."""
         self.evidence = Evidence(lengths)
         self.watching = watching or Watching(lengths, benign, horizon_ms)
         self.told: dict[str, Campaign] = {}
@@ -50,8 +51,10 @@ class Desk:
         """Has anything come since the last look?"""
         self.shed = 0
         """Facts that were given up for want of room."""
+        self.expired = 0
+        """Facts that were forgotten in their time."""
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._horizon = horizon_ms
         self._most = most
         self._step = -1
@@ -121,21 +124,30 @@ class Desk:
         # All of it was looked at while it was in sight: see `due`.
         self._forget(watermark - self._horizon)
         evidence, labels = self.evidence, self._labels
-        trust = self._trust()
-        endemic = {match.indicator for match in self._matches.values() if match.endemic}
-        out = endemic | labels.left_out()
-        members = {
-            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
-        }
-        now = campaigns(evidence, groups(evidence, members), self._matches.values(), trust, labels)
+        found, matches = self.groups(), self._matches.values()
+        now = campaigns(evidence, found, matches, self._terms, self._trust(), labels)
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)
         self.changed = False
         return revisions
 
+    def groups(self) -> list[Grouping]:
+        """What belongs together by all that is known now, and why each member does."""
+        evidence = self.evidence
+        endemic = {match.indicator for match in self._matches.values() if match.endemic}
+        out = endemic | self._labels.left_out()
+        members = {
+            one for one in candidates(evidence) if one not in out and not self._benign.lists(*one)
+        }
+        return groups(evidence, members)
+
+    def matches(self) -> Mapping[str, Match]:
+        """By id, the alerts that stand."""
+        return self._matches
+
     def _trust(self) -> Trust:
-        trust = Trust(self._stated)
+        trust = Trust(self._terms.trust)
         for label in self._labels.standing:
             if label.verdict is not Verdict.BENIGN:
                 trust.note(label.organisations, right=label.verdict is Verdict.CONFIRMED)
@@ -145,8 +157,8 @@ class Desk:
         """What is older is no evidence any more; what was told is remembered twice as long."""
         if before_ms <= 0:
             return
-        self.evidence.forget(before_ms)
         self.watching.forget(before_ms)
+        self.expired += self.evidence.forget(before_ms)
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
             del self._matches[identity]
         for identity in [one for one, last in self._merged.items() if last < before_ms]:

@@ -18,6 +18,7 @@ from pipeline.company import lowest
 from pipeline.indicator import Indicator
 from pipeline.party import Parties
 from pipeline.registry import Party
+from pipeline.share.mark import UNMARKED, Mark
 from pipeline.sight import Companions, Sightings
 from pipeline.slices import SLICES
 
@@ -28,12 +29,39 @@ Place = tuple[int, int]
 """Number of the party, and of the slice."""
 
 
+class Marked(Struct, frozen=True, array_like=True):
+    """When what bears certain labels was seen, ms."""
+
+    mark: Mark
+    first: int
+    last: int
+
+
 class Fact(Struct, frozen=True, array_like=True, gc=False):
-    """One party's sightings of one indicator in one slice. Times in ms."""
+    """One party's sightings of one indicator in one slice. Times in ms.
+
+    `marked`: the same by labels, one for each; empty where nothing was labelled.
+    """
 
     first: int
     last: int
     companions: Companions
+    marked: tuple[Marked, ...] = ()
+
+
+def joined(one: Fact, other: Fact) -> Fact:
+    """What both say of one place."""
+    first, last = min(one.first, other.first), max(one.last, other.last)
+    companions = lowest((*one.companions, *other.companions))
+    if not one.marked and not other.marked:
+        return Fact(first, last, companions)
+    by: dict[Mark, Marked] = {}
+    for fact in (one, other):
+        for each in fact.marked or (Marked(UNMARKED, fact.first, fact.last),):
+            known = by.get(each.mark, each)
+            of = min(each.first, known.first), max(each.last, known.last)
+            by[each.mark] = Marked(each.mark, *of)
+    return Fact(first, last, companions, tuple(by[mark] for mark in sorted(by)))
 
 
 class Evidence:
@@ -54,6 +82,7 @@ class Evidence:
     def observe(self, sightings: Sightings) -> int:
         """Join one record's sightings; how many there were."""
         party = self.parties.number(Party(sightings.organisation, sightings.country))
+        mark = Mark(sightings.tlp or "", sightings.pap or "")
         count = 0
         for group in sightings.groups:
             length = self._lengths.get(group.type)
@@ -68,7 +97,8 @@ class Evidence:
                 strict=True,
             ):
                 place = (party, first * SLICES // length)
-                self._join((group.type, value), place, Fact(first, last, companions))
+                marked = () if mark == UNMARKED else (Marked(mark, first, last),)
+                self._join((group.type, value), place, Fact(first, last, companions, marked))
             count += len(group.values)
             self.latest = max((self.latest, *group.last_seen))
         return count
@@ -77,11 +107,7 @@ class Evidence:
         facts = self.facts.setdefault(indicator, {})
         known = facts.get(place)
         if known is not None:
-            fact = Fact(
-                min(fact.first, known.first),
-                max(fact.last, known.last),
-                lowest((*fact.companions, *known.companions)),
-            )
+            fact = joined(fact, known)
         else:
             self.count += 1
         facts[place] = fact

@@ -30,6 +30,7 @@ from pipeline.campaign.campaign import (
 )
 from pipeline.campaign.label import Labels
 from pipeline.indicator import Indicator
+from pipeline.share.tlp import strictest_pap, strictest_tlp
 
 _ENDED = (Status.CLOSED, Status.MERGED)
 _INFORMATIONAL = 1
@@ -130,6 +131,8 @@ def _with_past(one: Campaign, before: Campaign, aged: Collection[Member]) -> Cam
         one,
         sightings=sightings,
         sightings_omitted=omitted or msgspec.UNSET,
+        tlp=strictest_tlp((one.tlp, before.tlp)),
+        pap=strictest_pap(of.pap for of in (one, before) if of.pap),
         first_seen=min(one.first_seen, before.first_seen),
         first_told=min(one.first_told, before.first_told),
         indicators=(*one.indicators, *(each for each in aged if each not in one.indicators)),
@@ -140,8 +143,9 @@ def _with_past(one: Campaign, before: Campaign, aged: Collection[Member]) -> Cam
     )
 
 
-def _whose(seen: Seen) -> tuple[str, str, str, str]:
-    return seen.type, seen.value, seen.organisation, seen.country
+def _whose(seen: Seen) -> tuple[str, ...]:
+    tlp, pap = seen.tlp or "", seen.pap or ""
+    return seen.type, seen.value, seen.organisation, seen.country, tlp, pap
 
 
 def _split(

@@ -18,13 +18,14 @@ from aiokafka.protocol.produce import ProduceRequest
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.types import TP
 
-from pipeline.shell import fetching, unpack
+from pipeline.shell import fetching, metrics, unpack
 from pipeline.shell.in_hand import InHand
 from pipeline.shell.one_active import OneActive
+from pipeline.shell.pulse import Pulse
 from pipeline.shell.security import for_faust
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import Stage, sifted
-from pipeline.shell.transport import BatchConsumer, BatchTransport
+from pipeline.shell.transport import BatchConsumer, BatchTransport, stage_of
 
 SESSION_TIMEOUT_S = 10.0  # a worker that was killed is missed this long
 HEARTBEAT_S = 2.0
@@ -127,6 +128,9 @@ class Outbox:
         if waiting:
             # Not `gather`: who stops waiting must not cancel what another waits for, too.
             arrived, _ = await asyncio.wait(waiting)
+            failed = sum(not one.cancelled() and one.exception() is not None for one in arrived)
+            if failed:
+                metrics.PRODUCE_ERRORS.labels(stage_of(self._app)).inc(failed)
             for one in arrived:
                 one.result()
             self._waiting = [one for one in self._waiting if one not in arrived]
@@ -145,6 +149,7 @@ def serve(app: faust.App, topics: Sequence[str], stage: Stage, name: str) -> InH
             tp, batch = event.message.tp, event.message.value
             try:
                 batch = await sifted(tp, batch, hand, stage)
+                metrics.RECORDS_RECEIVED.labels(name).inc(len(batch))
                 if batch:
                     hand.take(tp, batch)
                 await stage.handle(tp, batch)
@@ -198,14 +203,14 @@ def consumer_of(app: faust.App) -> BatchConsumer:
     return consumer
 
 
-def run(app: faust.App, stage: str) -> int:
+def run(app: faust.App, stage: str, pulse: Pulse) -> int:
     """Run a stage's app until SIGTERM or SIGINT, or SIGHUP: then its partitions stay its own, for
     it comes again at once. The exit status.
     """
-    return asyncio.get_event_loop().run_until_complete(_run(app, stage))
+    return asyncio.get_event_loop().run_until_complete(_run(app, stage, pulse))
 
 
-async def _run(app: faust.App, stage: str) -> int:
+async def _run(app: faust.App, stage: str, pulse: Pulse) -> int:
     # The state is millions of objects in no cycle: looking through them for garbage is the most
     # of what the collector would do. Faust's own cycles are young when they die.
     gc.collect()
@@ -232,9 +237,12 @@ async def _run(app: faust.App, stage: str) -> int:
         nonlocal said
         if not said:
             print(f"ready {stage}", flush=True)
-        said = True
+        said = pulse.assigned = True
+        metrics.REBALANCES.labels(stage).inc()
+        metrics.ASSIGNED.labels(stage).set(len(assigned))
 
     app.on_partitions_assigned.connect(on_assigned, weak=False)
+    beating = asyncio.ensure_future(pulse.beat())
     await app.start()
     stopping = asyncio.ensure_future(stop.wait())
     ended = asyncio.ensure_future(app.wait_until_stopped())
@@ -245,5 +253,6 @@ async def _run(app: faust.App, stage: str) -> int:
     if not comes_again.is_set():
         consumer_of(app).leave_for_good()
     await app.stop()
+    beating.cancel()
     ended.cancel()
     return 0

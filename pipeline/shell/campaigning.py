@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
 from pipeline.geo import Geo
 from pipeline.rule import Rule
+from pipeline.share.terms import Terms
 from pipeline.shell import metrics
 from pipeline.shell.app import (
     Outbox,
@@ -35,10 +36,13 @@ from pipeline.shell.app import (
     still_ours,
 )
 from pipeline.shell.case import READ, Case
+from pipeline.shell.correlating import SEVERITIES
+from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import ends, everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
+from pipeline.shell.threads import in_thread
 from pipeline.shell.transport import Batch
 from pipeline.sight import (
     every_length,
@@ -62,7 +66,7 @@ class CampaignStage:
         settings: Settings,
         rules: Sequence[Rule],
         benign: Benign,
-        stated: Mapping[str, float],
+        terms: Terms,
         sightings_partitions: int,
         alert_partitions: int,
         geo: Geo,
@@ -71,7 +75,7 @@ class CampaignStage:
         self._settings = settings
         self._lengths = every_length(rules)
         self._benign = benign
-        self._stated = stated
+        self._terms = terms
         self._partitions = sightings_partitions
         self._alert_partitions = alert_partitions
         self._geo = geo
@@ -83,7 +87,7 @@ class CampaignStage:
         self._loading: asyncio.Task[Case] | None = None
         self._telling = asyncio.Lock()
         self._rests_until = 0.0
-        self._lag = metrics.Partitions(metrics.LAG)
+        self._lags = Lags(STAGE)
         serve(app, list(self._topics.values()), self, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -119,7 +123,7 @@ class CampaignStage:
         desk = Desk(
             self._lengths,
             self._benign,
-            self._stated,
+            self._terms,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
             Watching(
@@ -139,6 +143,7 @@ class CampaignStage:
     async def _load(self) -> Case:
         """All that was told, and what led to it: what was committed. The rest is still to come."""
         case, count = self._new_case(), 0
+        started = time.monotonic()
         settings = self._settings
         async for _, _, value in everything(settings, settings.topic("campaigns")):
             try:
@@ -158,8 +163,13 @@ class CampaignStage:
                 # It was told: no look is taken at the past.
                 case.take(TP(topic, partition), (key, value))
                 count += 1
+        metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("campaigns: %d records read, %d told", count, len(case.desk.told))
         return case
+
+    def recovered(self) -> bool:
+        """Whether it stands by, or has read what was seen and told."""
+        return self._loading is None or self._loading.done()
 
     async def _ready(self) -> Case | None:
         loading = self._loading
@@ -176,24 +186,34 @@ class CampaignStage:
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Take note of one fetched batch."""
-        case = await self._ready()
-        if case is None:
-            return  # revoked meanwhile: it comes to whoever has it now
+        consumer = consumer_of(self.app)
+        case = await consumer.unless_given_up(self._ready())
         started = time.perf_counter()
-        for record in batch:
-            if not case.knows(tp, record.offset) and case.take(tp, (record.key, record.value)):
-                await self._look(case)
-        await self._raise(case)
+        if case is None or not await consumer.unless_given_up(self._take(case, tp, batch)):
+            return  # revoked meanwhile: it comes to whoever has it now
         metrics.RECORDS_NOT_OURS.inc(case.not_ours)
+        if case.not_ours:
+            metrics.EVENTS_DISCARDED.labels(STAGE, "not-ours", "false").inc(case.not_ours)
         case.not_ours = 0
-        consumer_of(self.app).done(tp, batch)
+        consumer.done(tp, batch)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
+
+    async def _take(self, case: Case, tp: TP, batch: Batch) -> bool:
+        async with case.gate:
+            case.rehearsed = False
+            for record in batch:
+                if not case.knows(tp, record.offset) and case.take(tp, (record.key, record.value)):
+                    await self._look_and_tell(case)
+            await self._raise(case)
+        return True
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What comes of a batch, but for sending it."""
-        case = await self._ready()
+        case = await consumer_of(self.app).unless_given_up(self._ready())
         if case is None:
             return None
+        async with case.gate:
+            case.rehearsed = True  # by copies of this process: no thread may be at work on it
 
         def work(batch: Batch) -> None:
             for record in batch:
@@ -215,12 +235,12 @@ class CampaignStage:
         if case is None:
             return False
         try:
-            await self._raise(case)
             if case.desk.changed:
-                if time.monotonic() < self._rests_until:
+                if case.rehearsed or time.monotonic() < self._rests_until:
                     return False
                 started = time.monotonic()
-                await self._look(case)
+                if not await consumer_of(self.app).unless_given_up(self._look(case)):
+                    return False
                 now = time.monotonic()
                 self._rests_until = now + _REST * (now - started)
             await self._delivered()
@@ -229,7 +249,7 @@ class CampaignStage:
         return case is self._case
 
     async def _raise(self, case: Case) -> None:
-        """Tell of the watches that were seen, before it counts as done what showed it."""
+        """With `gate` held: tell of the watches that were seen."""
         async with self._telling:
             topic = self._topics["alerts"]
             for change, one in case.raised():
@@ -238,24 +258,33 @@ class CampaignStage:
                 name = one.finding_info.uid
                 partition = partition_of(name, self._alert_partitions)
                 await self._alerts.send(topic, name.encode(), alert.encode(one), partition)
-                metrics.ALERTS[change].inc()
+                metrics.ALERTS.labels(SEVERITIES[one.severity_id], change).inc()
 
-    async def _look(self, case: Case) -> None:
-        async with self._telling:
+    async def _look(self, case: Case) -> bool:
+        async with case.gate:
             await self._look_and_tell(case)
+        return True
 
     async def _look_and_tell(self, case: Case) -> None:
+        """With `gate` held. The look is a thread's, or nothing else could be done meanwhile."""
         started = time.perf_counter()
-        revisions = case.look()
+        revisions = await in_thread(case.look)
         metrics.LOOK_SECONDS.observe(time.perf_counter() - started)
+        async with self._telling:
+            await self._tell(case, revisions)
+        metrics.FACTS_SHED.inc(case.desk.shed)
+        for cause, count in (("expired", case.desk.expired), ("shed", case.desk.shed)):
+            if count:
+                metrics.EVICTIONS.labels(STAGE, cause).inc(count)
+        case.desk.shed = case.desk.expired = 0
+
+    async def _tell(self, case: Case, revisions: Sequence[Campaign]) -> None:
         topic = self._settings.topic("campaigns")
         for one in revisions:
             if self._case is not case:
                 return
             await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
             metrics.CAMPAIGNS.labels(one.status).inc()
-        metrics.FACTS_SHED.inc(case.desk.shed)
-        case.desk.shed = 0
 
     async def measure(self) -> None:
         """What can be read off the state from time to time."""
@@ -263,15 +292,12 @@ class CampaignStage:
         case = self._case
         if self.app.rebalancing or case is None:
             return
-        metrics.note_memory(STAGE)
-        self._lag.show(
-            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in consumer.assignment()}
-        )
+        self._lags.show(consumer, consumer.assignment())
         metrics.FACTS.set(case.desk.evidence.count)
         metrics.WATCHES.set(len(case.desk.watching.watches))
         metrics.WATCHES_LEFT_OUT.inc(case.desk.watching.left_out)
         case.desk.watching.left_out = 0
-        standing = (one for one in case.desk.told.values() if _is_open(one))
+        standing = (one for one in list(case.desk.told.values()) if _is_open(one))
         metrics.OPEN_CAMPAIGNS.set(sum(1 for _ in standing))
 
 

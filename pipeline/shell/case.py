@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -33,6 +34,9 @@ class Case:
 
     def __init__(self, desk: Desk, marks: Sequence[Watermarks], topics: Mapping[str, str]) -> None:
         self.desk = desk
+        self.gate = asyncio.Lock()
+        """Held by who changes anything, or looks."""
+        self.rehearsed = False
         self.not_ours = 0
         self.watches_upto: Mapping[int, int] = {}
         """By partition, the offset up to which watches were read when this was begun."""

@@ -17,19 +17,29 @@ from pipeline.alert import Alert
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
+from pipeline.shell.cli_canary import canary
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
 from pipeline.shell.cli_score import score
+from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.evidence.cli import group as evidence
+from pipeline.shell.explain.cli import explain
+from pipeline.shell.export.cli import export, push
 from pipeline.shell.intel.cli import intel
 from pipeline.shell.letters.cli import group as dead_letters
+from pipeline.shell.notify.cli import notify_cli
+from pipeline.shell.notify.cli_reply import reply, request_cli
+from pipeline.shell.notify.cli_suppress import suppress_cli
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
+from pipeline.shell.watch.cli import watch
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -39,13 +49,22 @@ cli = typer.Typer(
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
 
+cli.add_typer(audit, name="audit")
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(evidence, name="evidence")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.add_typer(intel, name="intel")
+cli.add_typer(notify_cli, name="notify")
+cli.add_typer(request_cli, name="request")
+cli.add_typer(suppress_cli, name="suppress")
+cli.command()(reply)
 cli.command()(backtest)
 cli.command()(bench)
+cli.command()(canary)
 cli.command()(convert)
+cli.command()(export)
+cli.command()(push)
 cli.command()(ship)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
@@ -57,6 +76,7 @@ class Stage(StrEnum):
     intake = "intake"
     correlate = "correlate"
     campaign = "campaign"
+    share = "share"
     all = "all"
 
 
@@ -106,11 +126,15 @@ def worker(
     ] = True,
 ) -> None:
     """Run Faust agents until SIGTERM or SIGINT."""
-    from pipeline.shell.worker import STAGES, configure_logging, supervise
+    from pipeline.shell.notify.sources import are_set
+    from pipeline.shell.worker import configure_logging, stages_of, supervise
 
     configure_logging()
-    stages = STAGES if stage is Stage.all else (stage.value,)
-    raise typer.Exit(supervise(load(config), stages, restart=restart))
+    settings = load(config)
+    if stage is Stage.share and not are_set(settings):
+        raise WrongUseError("nobody is to be told of anything: set directory, or delivery")
+    stages = stages_of(settings) if stage is Stage.all else (stage.value,)
+    raise typer.Exit(supervise(settings, stages, restart=restart))
 
 
 @cli.command()
@@ -231,10 +255,14 @@ def warninglists(
     raise typer.Exit(run(directory, output, load(config)))
 
 
+cli.command()(explain)
 cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(serve)
+cli.command()(user)
+cli.command()(watch)
 
 
 @cli.command()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import time
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from confluent_kafka import Producer
 
 from pipeline.alert import Alert
 from pipeline.campaign import label as labels
 from pipeline.campaign.campaign import Campaign
-from pipeline.campaign.label import About, Label, Marked, Verdict
+from pipeline.campaign.label import Label, Verdict
 from pipeline.shell import observe
+from pipeline.shell.labelling import label_for
 from pipeline.shell.printable import printable
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import FailedError, Settings, WrongUseError, load
@@ -37,7 +36,7 @@ def label(
     found = asyncio.run(_find(settings, identity))
     if found is None:
         raise WrongUseError(f"there is no alert and no campaign {printable(identity)!r}")
-    made = _label(found, verdict, by or getpass.getuser(), basis, confidence)
+    made = label_for(found, verdict, by or getpass.getuser(), basis, confidence)
     _send(settings, made)
     print(printable(f"{made.about} {made.id}: {made.verdict}, says {made.by}"))
 
@@ -53,28 +52,6 @@ async def _find(settings: Settings, identity: str) -> Alert | Campaign | None:
             if alert.finding_info.uid == identity:
                 found = alert
     return found
-
-
-def _label(
-    found: Alert | Campaign, verdict: Verdict, by: str, basis: str, confidence: int
-) -> Label:
-    at = time.time_ns() // 1_000_000
-    if isinstance(found, Campaign):
-        marked = tuple(Marked(one.type, one.value) for one in found.indicators)
-        made = Label(
-            found.id, About.CAMPAIGN, verdict, by, at, basis, confidence, marked,
-            found.organisations,
-        )  # fmt: skip
-    else:
-        one = found.observables[0]
-        made = Label(
-            found.finding_info.uid, About.ALERT, verdict, by, at, basis, confidence,
-            (Marked(one.name, one.value),), found.unmapped.organisations,
-        )  # fmt: skip
-    try:
-        return labels.decode(labels.encode(made))
-    except msgspec.ValidationError as error:
-        raise WrongUseError(f"this cannot be said: {error}") from None
 
 
 def _send(settings: Settings, made: Label) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from enum import StrEnum
@@ -117,10 +116,8 @@ def _known(settings: Settings, sensor: str) -> tuple[dict[str, Any], str, str]:
 
 
 def _state_of(sensor: str) -> Path:
-    """XDG's place for what a program keeps between its runs."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     name = re.sub(r"[^A-Za-z0-9._-]", "_", sensor)
-    return Path(home) / "sightline" / f"ship-{name}.json"
+    return files.state_folder() / f"ship-{name}.json"
 
 
 def _bytes(text: str) -> int:

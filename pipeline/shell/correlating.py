@@ -12,8 +12,9 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from pipeline import alert
+from pipeline import alert, canary
 from pipeline.benign import Benign
+from pipeline.canary import Canaries
 from pipeline.episode import Episode
 from pipeline.geo import Geo
 from pipeline.rule import Rule
@@ -29,6 +30,7 @@ from pipeline.shell.app import (
     still_ours,
 )
 from pipeline.shell.keeper import GivenUpError, Keeper
+from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import read_to_end
 from pipeline.shell.settings import Settings
@@ -38,6 +40,7 @@ from pipeline.sight import partition_of
 from pipeline.surprise import Background
 
 STAGE = "correlate"
+SEVERITIES = {number: level.value for level, number in alert.SEVERITY.items()}
 
 
 class CorrelateStage:
@@ -64,12 +67,15 @@ class CorrelateStage:
         self._sightings_partitions = sightings_partitions
         self._sightings = settings.topic("sightings")
         self._types = {rule.indicator_type for rule in rules}
-        self._lag = metrics.Partitions(metrics.LAG)
+        self._lags = Lags(STAGE)
         self._age = metrics.Partitions(metrics.WATERMARK_AGE)
+        self._watermark = metrics.Partitions(metrics.WATERMARK)
+        metrics.LIVE_INDICATORS_LIMIT.set(settings.live_indicators_max)
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
         self._stragglers: frozenset[str] = frozenset()
         self._letters = Outbox(app)
+        self.canaries = Canaries()
         self.hand = serve(app, [self._sightings], self, STAGE)
         app.timer(interval=1.0)(self.measure)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -83,6 +89,10 @@ class CorrelateStage:
         for partition in self._keepers:
             consumer_of(self.app).forget(TP(self._sightings, partition))
         self._keepers.clear()
+        for loading in self._loading.values():
+            if loading.done() and not loading.cancelled() and loading.exception() is None:
+                keepers.append(loading.result())
+            loading.cancel()
         self._loading.clear()
         for keeper in keepers:
             await keeper.close()
@@ -111,17 +121,24 @@ class CorrelateStage:
             self._background,
         )
         topic = self.settings.topic("checkpoints")
+        started = time.monotonic()
         records = await read_to_end(self.settings, topic, partition)
         shard.restore(records)
+        metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("partition %d: %d checkpoint records", partition, len(records))
         return Keeper(self, partition, shard)
+
+    def recovered(self) -> bool:
+        """Whether the checkpoints of all its partitions have been read back."""
+        return all(loading.done() for loading in self._loading.values())
 
     async def _keeper(self, partition: int) -> Keeper | None:
         loading = self._loading.get(partition)
         if loading is not None:
-            keeper = await asyncio.shield(loading)
-            if self._loading.get(partition) is loading:
-                self._keepers[partition] = keeper
+            # Not longer than it is ours: the group waits for us when it is to be given up.
+            await consumer_of(self.app).unless_given_up(asyncio.wait({loading}))
+            if self._loading.get(partition) is loading and loading.done():
+                self._keepers[partition] = loading.result()
                 del self._loading[partition]
         return self._keepers.get(partition)
 
@@ -140,6 +157,15 @@ class CorrelateStage:
         metrics.RECORDS_NOT_OURS.inc(taken.not_ours)
         for kind, count in taken.shed.items():
             metrics.INDICATORS_SHED.labels(kind).inc(count)
+        for reason, intentional, count in (
+            ("too-late", "true", taken.late),
+            ("not-ours", "false", taken.not_ours),
+        ):
+            if count:
+                metrics.EVENTS_DISCARDED.labels(STAGE, reason, intentional).inc(count)
+        for cause, count in (("expired", taken.evicted), ("shed", sum(taken.shed.values()))):
+            if count:
+                metrics.EVICTIONS.labels(STAGE, cause).inc(count)
         metrics.BATCH_SECONDS.labels(STAGE).observe(time.perf_counter() - started)
 
     async def rehearsal(self, tp: TP) -> Work | None:
@@ -165,14 +191,26 @@ class CorrelateStage:
     async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send revisions of alerts, those of one alert to one partition and in their order."""
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
+        counts: Counter[tuple[str, str]] = Counter()
         for episode in episodes:
-            finding = alert.encode(alert.alert(episode, self._geo, self._benign))
+            told = alert.alert(episode, self._geo, self._benign)
+            finding = alert.encode(told)
+            counts[SEVERITIES[told.severity_id], episode.change] += 1
             partition = partition_of(episode.id, self._alert_partitions)
             by_partition.setdefault(partition, []).append((episode.id.encode(), finding))
         for partition, messages in by_partition.items():
             await outbox.send_packed(self.settings.topic("alerts"), partition, messages)
-        for change, count in Counter(episode.change for episode in episodes).items():
-            metrics.ALERTS[change].inc(count)
+        for (severity, action), count in counts.items():
+            metrics.ALERTS.labels(severity, action).inc(count)
+
+    async def publish_canaries(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
+        """Send alerts of canaries where nobody looks but who has let them fly."""
+        topic = self.settings.topic(canary.ALERTS)
+        told = [
+            (of.id.encode(), alert.encode(alert.alert(of, self._geo, self._benign)))
+            for of in episodes
+        ]
+        await outbox.send_packed(topic, 0, told)
 
     async def checkpoint(self) -> bool:
         """Write every shard's checkpoint."""
@@ -209,20 +247,19 @@ class CorrelateStage:
         consumer = consumer_of(self.app)
         if self.app.rebalancing:
             return
-        metrics.note_memory(STAGE)
         now = time.time()
-        lag: dict[tuple[str | int, ...], float] = {}
+        mark: dict[tuple[str | int, ...], float] = {}
         age: dict[tuple[str | int, ...], float] = {}
         live = dict.fromkeys(self._types, 0)
         for partition, keeper in self._keepers.items():
             correlator = keeper.shard.correlator
-            tp = TP(self._sightings, partition)
-            lag[STAGE, tp.topic, partition] = consumer.lag(tp) or 0
             if correlator.watermark >= 0:
+                mark[partition,] = correlator.watermark / 1000
                 age[partition,] = now - correlator.watermark / 1000
             for kind, count in correlator.live.items():
                 live[kind] = live.get(kind, 0) + count
-        self._lag.show(lag)
+        self._lags.show(consumer, [TP(self._sightings, partition) for partition in self._keepers])
+        self._watermark.show(mark)
         self._age.show(age)
         for kind, count in live.items():
             metrics.LIVE_INDICATORS.labels(kind).set(count)

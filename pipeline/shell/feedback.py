@@ -32,14 +32,14 @@ class Feedback:
         self._sensors = sensors
         self._sources: dict[str, SourceFigures] = {}
         self._changed: set[str] = set()
-        self._restored = False
+        self.restored = False
 
     def begin(self, sources: Iterable[str]) -> None:
         """These are our sources now, and no others."""
         now = time.time_ns() // 1_000_000
         self._sources = {source: SourceFigures(source, now) for source in sources}
         self._changed = set()
-        self._restored = False
+        self.restored = False
 
     async def restore(self) -> None:
         """Add what was told of our sources before; nothing is told until then."""
@@ -50,7 +50,7 @@ class Feedback:
         for before in told:
             if before.source in sources:
                 sources[before.source].add(before)
-        self._restored = True
+        self.restored = True
 
     def of(self, source: str) -> SourceFigures:
         return self._sources[source]
@@ -62,12 +62,23 @@ class Feedback:
         sensor = next((name for name in names if name and name in self._sensors), "")
         self.of(source).reject(sensor, rejection.reason, record.timestamp)
 
+    def heard(self) -> list[tuple[int, str]]:
+        """When each sensor of ours was last heard, ms by the broker's clock; once it is known."""
+        if not self.restored:
+            return []
+        last: dict[str, int] = {}
+        for source in self._sources.values():
+            for sensor, figures in source.sensors.items():
+                if figures.heard_at and sensor in self._sensors:
+                    last[sensor] = max(figures.heard_at, last.get(sensor, 0))
+        return [(at, sensor) for sensor, at in last.items()]
+
     def changed(self, source: str) -> None:
         self._changed.add(source)
 
     async def tell(self, outbox: Outbox) -> bool:
         """Send what has changed since the last time; False where that cannot be said yet."""
-        if not self._restored:
+        if not self.restored:
             return False
         changed, self._changed = self._changed, set()
         for source in changed & self._sources.keys():

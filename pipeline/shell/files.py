@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from pipeline.problem import Problem
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule
 from pipeline.rule_file import check_unique, read_rules
-from pipeline.shell.geodb import open_database
+from pipeline.shell.geodb import open_counted
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import Settings, WrongUseError
 from pipeline.warninglist import decode as decode_cut
@@ -26,6 +28,12 @@ def carried(*parts: str) -> Path:
     if packaged.exists():
         return packaged
     return Path(str(files("pipeline"))).parent / "deploy" / Path(*parts)
+
+
+def state_folder() -> Path:
+    """XDG's place for what a program keeps between its runs."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "sightline"
 
 
 def read_text(path: Path) -> str:
@@ -83,16 +91,30 @@ def refuse(problems: list[Problem]) -> None:
         raise WrongUseError("\n".join(shown))
 
 
+def geoip_path(settings: Settings) -> Path:
+    """The database of countries."""
+    return Path(settings.geoip_db or carried("geoip", "geo-whois-asn-country.mmdb"))
+
+
+def warninglists_path(settings: Settings) -> Path:
+    return Path(settings.warninglists or carried("warninglists", "lists.jsonl"))
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML writes it: as JSON does, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def geo_of(settings: Settings) -> Geo:
     """The GeoIP databases: the carried one of countries where no other is set."""
-    places = Path(settings.geoip_db or carried("geoip", "geo-whois-asn-country.mmdb"))
+    places = geoip_path(settings)
     networks = Path(settings.geoip_asn_db) if settings.geoip_asn_db else None
-    return Geo(open_database(places), open_database(networks) if networks else None)
+    return Geo(open_counted(places, "country"), open_counted(networks, "asn") if networks else None)
 
 
 def benign_of(settings: Settings) -> Benign:
     """The lists of benign infrastructure: the carried cut where no other is set."""
-    path = Path(settings.warninglists or carried("warninglists", "lists.jsonl"))
+    path = warninglists_path(settings)
     lists = decode_cut(read_text(path).encode())
     if isinstance(lists, str):
         raise WrongUseError(f"{path}: {lists}; `sightline warninglists` makes such a file")

@@ -13,6 +13,7 @@ import geoip2.errors
 import maxminddb
 
 from pipeline.geo import Reader
+from pipeline.shell import metrics
 from pipeline.shell.settings import WrongUseError
 
 # By what is in the database's type, as in GeoLite2-Country, GeoIP2-City, DBIP-City-Lite; geoip2
@@ -41,6 +42,29 @@ class _Models:
         # Of a network that is in no country by its use, the country it is registered in.
         record.setdefault("country", record.get("registered_country"))
         return record
+
+
+class _Counted:
+    """A database whose look-ups are counted: they are few, for what was found is remembered."""
+
+    def __init__(self, reader: Reader, database: str) -> None:
+        self._reader = reader
+        self._found, self._unknown = (
+            metrics.GEOIP_LOOKUPS.labels(database, result) for result in ("found", "unknown")
+        )
+
+    def get(self, ip_address: str, /) -> Any:
+        record = self._reader.get(ip_address)
+        (self._unknown if record is None else self._found).inc()
+        return record
+
+
+def open_counted(path: Path, database: str) -> Reader:
+    """`open_database`, shown in the metrics under a name: what is asked of it, and its date."""
+    reader = open_database(path)
+    with maxminddb.open_database(path) as opened:
+        metrics.GEOIP_BUILD.labels(database).set(opened.metadata().build_epoch)
+    return _Counted(reader, database)
 
 
 def open_database(path: Path) -> Reader:

@@ -11,7 +11,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from pipeline import dead_letter
+from pipeline import canary, dead_letter
 from pipeline.aspects import Asked
 from pipeline.decode import Reason, Rejection
 from pipeline.geo import Geo
@@ -20,7 +20,9 @@ from pipeline.registry import Party, Registry
 from pipeline.rule import Rule
 from pipeline.shell import metrics, unpack
 from pipeline.shell.app import Outbox, consumer_of, log, serve
+from pipeline.shell.canary_carrier import Carrier
 from pipeline.shell.feedback import Feedback
+from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
@@ -65,12 +67,13 @@ class IntakeStage:
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
         self._offsets: dict[str, float] = {}
-        self._offsets_shown = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET)
         self._adrift: set[str] = set()
         self._idle_after = settings.source_idle_after_s
         self._sightings = settings.topic("sightings")
         self._dead_letters = settings.topic("dead-letters")
         self._partitions = sightings_partitions
+        topic = settings.topic(canary.EVENTS) if settings.canary_interval_s else ""
+        self._canaries = Carrier(topic, self._sightings, sightings_partitions)
         self._intakes: dict[TP, Intake] = {}
         self._feedback = Feedback(settings, set(registry.sensors))
         self._resent = 0
@@ -79,13 +82,17 @@ class IntakeStage:
         """The watermark of what was sent on: progress must not get ahead of a batch in hand."""
         self._heard_at: dict[TP, float] = {}
         self._came_in: dict[TP, int] = {}
-        self._lag = metrics.Partitions(metrics.LAG)
-        serve(app, sorted(self._parties), self, STAGE)
+        self._lags = Lags(STAGE)
+        most = metrics.MOST_SENSORS  # those that are silent for longest, and furthest off
+        self._heard_shown = metrics.Partitions(metrics.SENSOR_LAST_EVENT, most, lambda at: -at)
+        self._offsets_shown = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET, most, abs)
+        serve(app, [*sorted(self._parties), *self._canaries.topics], self, STAGE)
         app.timer(interval=PROGRESS_INTERVAL_S)(self.tell_progress)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
 
     async def _assigned(self, sender: faust.App, assigned: set[TP], **_: object) -> None:
         consumer_of(self._app).before_commit = self.delivered
+        assigned = self._canaries.assign(assigned)
         now = time.monotonic()
         self._feedback.begin(f"{tp.topic}/{tp.partition}" for tp in assigned)
         self._intakes = {tp: self._intake(tp) for tp in assigned}
@@ -98,7 +105,13 @@ class IntakeStage:
         ours = {sensor for party in parties for sensor in self._sensors.get(party, ())}
         self._offsets = {s: offset for s, offset in self._offsets.items() if s in ours}
         self._adrift &= ours
+        started = time.monotonic()
         await self._feedback.restore()  # last: batches come in already
+        metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
+
+    def recovered(self) -> bool:
+        """Whether what was counted of its sensors before has been read back."""
+        return self._feedback.restored
 
     def _intake(self, tp: TP) -> Intake:
         sensors: Mapping[str, Party] = self._sensors.get(self._parties[tp.topic], {})
@@ -117,6 +130,10 @@ class IntakeStage:
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Decode, check, fold and send on one fetched batch."""
+        if tp.topic == self._canaries.topic:
+            await self._canaries.carry(tp, batch, self._outbox)
+            consumer_of(self._app).done(tp, batch)
+            return
         started = time.perf_counter()
         intake = self._intakes[tp]
         for record, place, rejection, came_in, resent in self._read(intake, batch):
@@ -178,7 +195,9 @@ class IntakeStage:
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What `handle` does, but for sending."""
-        intake = self._intakes[tp]
+        intake = self._intakes.get(tp)
+        if intake is None:
+            return None  # canaries: nobody else writes there
 
         def work(batch: Batch) -> None:
             for _, place, rejection, came_in, resent in self._read(intake, batch):
@@ -196,6 +215,7 @@ class IntakeStage:
         await self._outbox.delivered()
         metrics.EVENTS_RECEIVED.inc()
         metrics.EVENTS_REJECTED.labels(Reason.BUG).inc()
+        metrics.EVENTS_DISCARDED.labels(STAGE, Reason.BUG, "false").inc()
 
     def _count(self, intake: Intake, sent: int) -> None:
         tally, intake.tally = intake.tally, Tally()
@@ -205,8 +225,11 @@ class IntakeStage:
         metrics.EVENTS_CORRELATED.inc(tally.correlated)
         metrics.EVENTS_WITHOUT_INDICATORS.inc(tally.without_indicators)
         metrics.EVENTS_LATE.inc(tally.late)
+        if tally.late:
+            metrics.EVENTS_DISCARDED.labels(STAGE, Reason.TOO_LATE, "true").inc(tally.late)
         for reason, count in tally.rejected.items():
             metrics.EVENTS_REJECTED.labels(reason).inc(count)
+            metrics.EVENTS_DISCARDED.labels(STAGE, reason, "false").inc(count)
         metrics.VALUES_UNCANONICAL.inc(tally.uncanonical)
         metrics.SIGHTINGS_SENT.inc(sent)
 
@@ -225,10 +248,8 @@ class IntakeStage:
         consumer = consumer_of(self._app)
         if self._app.rebalancing:
             return
-        metrics.note_memory(STAGE)
-        self._lag.show(
-            {(STAGE, tp.topic, tp.partition): consumer.lag(tp) or 0 for tp in self._intakes}
-        )
+        self._lags.show(consumer, self._intakes)
+        self._heard_shown.show({(sensor,): ms / 1000 for ms, sensor in self._feedback.heard()})
         self._offsets_shown.show({(sensor,): s for sensor, s in self._offsets.items()})
         metrics.SENSORS_ADRIFT.set(len(self._adrift))
         if not self._intakes:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from faust.types import TP
 
-from pipeline.episode import Change
+from pipeline.episode import Change, Episode
 from pipeline.shard import CheckpointRecord, Shard, Taken
-from pipeline.shell import metrics
+from pipeline.shell import exemplars, metrics
 from pipeline.shell.app import Outbox, consumer_of, crash
 from pipeline.shell.transport import Batch
 
@@ -42,7 +42,7 @@ class Keeper:
         self._partition = partition
         self._alerts = Outbox(stage.app)
         self._checkpoints = Outbox(stage.app)
-        self._posts: asyncio.Queue[tuple[Taken, TP, Batch]] = asyncio.Queue()
+        self._posts: asyncio.Queue[tuple[Taken, list[Episode], TP, Batch]] = asyncio.Queue()
         self._sender = asyncio.ensure_future(self._send_all())
         self._given_up = asyncio.Event()
 
@@ -51,15 +51,16 @@ class Keeper:
         if self._posts.qsize() >= WAITING:
             await self._all_sent()
         async with self.gate:
-            taken = self.shard.take([(record.key, record.value) for record in batch])
-            self._posts.put_nowait((taken, tp, batch))
+            records = [(record.key, record.value) for record in batch]
+            taken = self.shard.take(records)
+            self._posts.put_nowait((taken, self._stage.canaries.take(records), tp, batch))
         return taken
 
     async def _send_all(self) -> None:
         failing: tuple[TP, Batch] | None = None
         try:
             while True:
-                taken, tp, batch = await self._posts.get()
+                taken, canaries, tp, batch = await self._posts.get()
                 failing = tp, batch
                 if taken.write_ahead:
                     await self._alerts.delivered()
@@ -67,6 +68,8 @@ class Keeper:
                         await self._save(*record)
                     await self._checkpoints.delivered()
                 await self._send(taken)
+                if canaries:
+                    await self._stage.publish_canaries(self._alerts, canaries)
                 consumer_of(self._stage.app).done(tp, batch)
                 self._posts.task_done()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
@@ -77,8 +80,11 @@ class Keeper:
     async def _send(self, taken: Taken) -> None:
         if taken.episodes:
             await self._stage.publish(self._alerts, taken.episodes)
-            if taken.ingested_ms and any(e.change is Change.OPENED for e in taken.episodes):
-                metrics.ALERT_SECONDS.observe(max(time.time() - taken.ingested_ms / 1000, 0))
+            opened = next((e for e in taken.episodes if e.change is Change.OPENED), None)
+            if taken.ingested_ms and opened is not None:
+                seconds = max(time.time() - taken.ingested_ms / 1000, 0)
+                metrics.ALERT_SECONDS.observe(seconds)
+                exemplars.ALERT_LATENCY.note(opened.id, seconds)
 
     async def _save(self, key: bytes, segment: bytes | None) -> None:
         topic = self._stage.settings.topic("checkpoints")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-import resource
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from heapq import nlargest
 
 from prometheus_client import Counter, Gauge, Histogram, values
 
@@ -29,7 +28,8 @@ if _STAGE := os.environ.get(STAGE_VARIABLE, ""):
     _IMPORTED_BY = os.getpid()
     values.ValueClass = values.MultiProcessValue(_writer)  # type: ignore[no-untyped-call]
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
+"""Buckets of what takes time; 2 s is what the objective says of an alert."""
 
 EVENTS_RECEIVED = Counter(
     "sightline_events_received",
@@ -67,19 +67,58 @@ RECORDS_SET_ASIDE = Counter(
     "Records that a stage failed on twice, sent to dead letters for a bug of ours.",
     ["stage"],
 )
-ALERTS = {
-    change: Counter(f"sightline_alerts_{change}", f"Alert revisions: {change}.")
-    for change in ("opened", "updated", "closed", "merged")
-}
+EVENTS_DISCARDED = Counter(
+    "sightline_events_discarded",
+    "What a stage let fall, and why: events in intake, what was made of them in the others. "
+    "Intentional is what a setting asks for; anything else is a fault of somebody's.",
+    ["stage", "reason", "intentional"],
+)
+RECORDS_RECEIVED = Counter(
+    "sightline_records_received", "Kafka records that a stage has read.", ["stage"]
+)
+ALERTS = Counter(
+    "sightline_alerts",
+    "Alert revisions, by severity and by what became of the alert.",
+    ["severity", "action"],
+)
+EVICTIONS = Counter(
+    "sightline_evictions",
+    "What a stage no longer remembers: it has expired, or was shed to stay under a bound.",
+    ["stage", "cause"],
+)
+REBALANCES = Counter(
+    "sightline_rebalances", "Times a stage was assigned partitions anew.", ["stage"]
+)
+PRODUCE_ERRORS = Counter(
+    "sightline_produce_errors", "Records that the broker did not take: the stage ends.", ["stage"]
+)
+ASSIGNED = Gauge(
+    "sightline_assigned_partitions",
+    "Partitions that a stage has; none where it stands by.",
+    ["stage"],
+    multiprocess_mode="livemostrecent",
+)
 LAG = Gauge(
     "sightline_consumer_lag_records",
     "Records of a partition that are not yet done.",
     ["stage", "topic", "partition"],
     multiprocess_mode="livemostrecent",
 )
+LAG_SECONDS = Gauge(
+    "sightline_consumer_lag_seconds",
+    "How long the oldest record of a partition that is not yet done has waited, at most.",
+    ["stage", "topic", "partition"],
+    multiprocess_mode="livemostrecent",
+)
 WATERMARK_AGE = Gauge(
     "sightline_watermark_age_seconds",
     "How far event time is behind the clock, by partition of sightings.",
+    ["partition"],
+    multiprocess_mode="livemostrecent",
+)
+WATERMARK = Gauge(
+    "sightline_watermark_timestamp_seconds",
+    "How far event time has come, by partition of sightings.",
     ["partition"],
     multiprocess_mode="livemostrecent",
 )
@@ -92,6 +131,12 @@ SOURCES = Gauge(
 SENSOR_CLOCK_OFFSET = Gauge(
     "sightline_sensor_clock_offset_seconds",
     "How far a sensor's clock was behind the broker's, of late; at most, for delays are in it.",
+    ["sensor"],
+    multiprocess_mode="livemostrecent",
+)
+SENSOR_LAST_EVENT = Gauge(
+    "sightline_sensor_last_event_timestamp_seconds",
+    "When a sensor was last heard, by the broker's clock; of those heard longest ago.",
     ["sensor"],
     multiprocess_mode="livemostrecent",
 )
@@ -109,6 +154,11 @@ LIVE_INDICATORS = Gauge(
     ["type"],
     multiprocess_mode="livesum",
 )
+LIVE_INDICATORS_LIMIT = Gauge(
+    "sightline_live_indicators_limit",
+    "Indicators that may be remembered, over all partitions and workers.",
+    multiprocess_mode="livemostrecent",
+)
 INDICATORS_SHED = Counter(
     "sightline_indicators_shed",
     "Indicators that one party had seen, given up to stay under the bound: possible misses.",
@@ -123,21 +173,68 @@ PEAK_RESIDENT = Gauge(
     ["stage"],
     multiprocess_mode="livemax",
 )
+STATE_BYTES = Gauge(
+    "sightline_state_bytes",
+    "Memory that a stage's process has taken since it began, before it knew anything.",
+    ["stage"],
+    multiprocess_mode="livemostrecent",
+)
+STATE_LIMIT = Gauge(
+    "sightline_state_limit_bytes",
+    "What that may come to: the container's memory limit, or the machine's memory.",
+    ["stage"],
+    multiprocess_mode="livemostrecent",
+)
+LOOP_BEAT = Gauge(
+    "sightline_event_loop_timestamp_seconds",
+    "When a stage's event loop last came round.",
+    ["stage"],
+    multiprocess_mode="livemostrecent",
+)
+LOOP_LAG_SECONDS = Histogram(
+    "sightline_event_loop_lag_seconds",
+    "How much later than asked a stage's event loop came round.",
+    ["stage"],
+    buckets=SECONDS,
+)
+RESTORE_SECONDS = Histogram(
+    "sightline_restore_duration_seconds",
+    "Reading back the state of what a stage was assigned.",
+    ["stage"],
+    buckets=(*SECONDS, 120, 300, 600),
+)
+COMMIT_SECONDS = Histogram(
+    "sightline_commit_duration_seconds",
+    "Making durable what was done, and committing its offsets.",
+    ["stage"],
+    buckets=SECONDS,
+)
+GEOIP_LOOKUPS = Counter(
+    "sightline_geoip_lookups",
+    "Addresses looked up in a GeoIP database.",
+    ["database", "result"],
+)
+GEOIP_BUILD = Gauge(
+    "sightline_geoip_build_timestamp_seconds",
+    "When the GeoIP database that is in use was built.",
+    ["database"],
+    multiprocess_mode="livemostrecent",
+)
 BATCH_SECONDS = Histogram(
-    "sightline_batch_duration_seconds", "Work on one fetched batch.", ["stage"], buckets=_SECONDS
+    "sightline_batch_duration_seconds", "Work on one fetched batch.", ["stage"], buckets=SECONDS
 )
 ALERT_SECONDS = Histogram(
     "sightline_alert_latency_seconds",
     "From the broker's time of the completing batch of events to its alert being sent.",
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 CHECKPOINT_SECONDS = Histogram(
-    "sightline_checkpoint_duration_seconds", "Writing one checkpoint.", buckets=_SECONDS
+    "sightline_checkpoint_duration_seconds", "Writing one checkpoint.", buckets=SECONDS
 )
 CHECKPOINT_BLOCK_SECONDS = Histogram(
     "sightline_checkpoint_block_seconds",
     "How long one step of a checkpoint kept the correlator waiting.",
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 
 
@@ -167,28 +264,59 @@ WATCHES_LEFT_OUT = Counter(
 LOOK_SECONDS = Histogram(
     "sightline_campaign_look_seconds",
     "Working out what campaigns there are.",
-    buckets=_SECONDS,
+    buckets=SECONDS,
+)
+
+DELIVERIES = Counter("sightline_deliveries", "Letters that arrived.", ["way"])
+DELIVERY_FAILURES = Counter(
+    "sightline_delivery_failures", "Tries to deliver a letter that failed.", ["way", "reason"]
+)
+DELIVERIES_WAITING = Gauge(
+    "sightline_deliveries_waiting",
+    "Letters that have still to arrive.",
+    ["way"],
+    multiprocess_mode="livemostrecent",
+)
+DELIVERIES_SUPPRESSED = Counter(
+    "sightline_deliveries_suppressed", "Times a suppression kept something from a subscriber."
+)
+REPLIES = Counter("sightline_replies", "What recipients wrote back.", ["type"])
+REPLIES_IGNORED = Counter(
+    "sightline_replies_ignored", "Of these, about what their sender was not told, or no reply."
+)
+OPEN_QUESTIONS = Gauge(
+    "sightline_open_questions",
+    "Victims of campaigns for whom a person is to say who is told.",
+    ["reason"],
+    multiprocess_mode="livemostrecent",
 )
 
 
-class Partitions:
-    """A gauge by partition, or by what lies in one, of a process that gains and loses them."""
+MOST_SENSORS = 500
+"""Sensors of a worker that a metric shows by name."""
 
-    def __init__(self, gauge: Gauge) -> None:
+
+class Partitions:
+    """A gauge by partition, or by what lies in one, of a process that gains and loses them.
+
+    Of more than `most` those are shown whose values are the largest, by `by`.
+    """
+
+    def __init__(
+        self, gauge: Gauge, most: int | None = None, by: Callable[[float], float] = float
+    ) -> None:
         self._gauge = gauge
+        self._most = most
+        self._by = by
         self._shown: set[tuple[str | int, ...]] = set()
 
     def show(self, values: Mapping[tuple[str | int, ...], float]) -> None:
         """These and no others, by the gauge's labels. What is no number is not served."""
+        if self._most is not None and len(values) > self._most:
+            largest = nlargest(self._most, values.items(), key=lambda of: self._by(of[1]))
+            values = dict(largest)
         for labels in self._shown - values.keys():
             self._gauge.labels(*labels).set(math.nan)
         for labels, value in values.items():
             self._gauge.labels(*labels).set(value)
         self._shown = set(values)
-
-
-def note_memory(stage: str) -> None:
-    """Note the most memory this process has had."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    PEAK_RESIDENT.labels(stage).set(peak)

@@ -73,7 +73,7 @@ class OfflineRun:
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:
-            self._desk = Desk(lengths, benign, registry.trust, horizon_ms, watching=self._watching)
+            self._desk = Desk(lengths, benign, registry.terms, horizon_ms, watching=self._watching)
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
@@ -138,6 +138,11 @@ class OfflineRun:
         if self._desk is not None:
             told = self._desk.look(self._intake.watermark)
             self._campaigns.update((one.id, one) for one in told)
+
+    @property
+    def desk(self) -> Desk | None:
+        """What campaigns are made of; None without `grouping`."""
+        return self._desk
 
     def campaigns(self) -> list[Campaign]:
         """After the last episode: what they come to, those left out that did not hold."""

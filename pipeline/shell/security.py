@@ -64,22 +64,24 @@ def for_librdkafka(settings: Settings) -> dict[str, Any]:
 
 
 def password(settings: Settings) -> str:
-    """The password in `sasl_password_file`; else a `WrongUseError`."""
+    """The password in `sasl_password_file`, without the line's end; else a `WrongUseError`."""
     return secret(Path(settings.sasl_password_file), "sasl_password_file")
 
 
-def secret(path: Path, name: str) -> str:
-    """The password in a file, without the line's end; else a `WrongUseError` that has `name`."""
+def secret(path: Path, what: str) -> str:
+    """What a file of one line holds: a password, a key. Else a `WrongUseError` that names `what`
+    the file was given as, and nothing of its content.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_PASSWORD + 1).decode("utf-8")
     except OSError as error:
-        raise WrongUseError(f"{name} {path}: {error.strerror}") from None
+        raise WrongUseError(f"{what} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise WrongUseError(f"{name} {path}: not UTF-8") from None
+        raise WrongUseError(f"{what} {path}: not UTF-8") from None
     found = text.removesuffix("\n").removesuffix("\r")
     if not found or "\n" in found or len(text) > MAX_PASSWORD:
-        raise WrongUseError(f"{name} {path}: it must hold the password, on one line")
+        raise WrongUseError(f"{what} {path}: it must hold one line, the secret itself")
     return found
 
 

@@ -19,9 +19,12 @@ PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
 _DURATIONS = (
     *("lateness", "source_idle_after", "straggler_after", "clock_bound", "checkpoint_interval"),
-    "campaign_horizon",
+    *("campaign_horizon", "notify_hold", "canary_interval"),
 )
-_BESIDE = ("ssl_ca_file", "sasl_password_file")  # these travel in one folder with their settings
+_BESIDE = (
+    *("ssl_ca_file", "sasl_password_file"),
+    *("serve_users", "serve_certificate", "serve_key"),
+)  # these travel in one folder with their settings
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -64,6 +67,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 9464
     """Where Prometheus scrapes a worker; 0 for nowhere."""
     metrics_host: str = "127.0.0.1"
+    serve_host: str = "127.0.0.1"
+    """Where `sightline serve` listens; beyond loopback it wants users."""
+    serve_port: Annotated[int, Meta(ge=0, le=65535)] = 8420
+    """Its port; 0 for any that is free."""
+    serve_store: str = "var/serve.sqlite"
+    """Its read store, made anew from the topics where it is missing."""
+    serve_users: str = ""
+    """Who may log in there, a TOML file; on loopback none are needed."""
+    serve_certificate: str = ""
+    """PEM of its certificate, and what vouches for it; with `serve_key`, it serves HTTPS."""
+    serve_key: str = ""
+    lane: Literal["live", "exercise"] = "live"
+    """Whether what is here is meant, or an exercise, which is said wherever it is shown."""
     lateness: str = "24h"
     """How far behind the latest an event may come and still count."""
     source_idle_after: str = "30s"
@@ -76,6 +92,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     clock_policy: ClockPolicy = ClockPolicy.ACCEPT
     """What becomes of its events then: `accept`, `correct` or `quarantine`."""
     checkpoint_interval: str = "2s"
+    canary_interval: str = "30s"
+    """How often `sightline canary` has the workers carry a synthetic attack; `0s` for never."""
     campaigns: Literal["on", "off"] = "on"
     """Whether sightings carry what campaigns need: with what else each was seen."""
     campaign_horizon: str = "7d"
@@ -89,6 +107,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sightings_partitions: Count = 8
     """Partitions of `sightings` and `checkpoints`: the most workers that can correlate."""
     replication_factor: Count = 1
+    directory: str = ""
+    """The directory of CSIRTs; nobody is notified if empty."""
+    delivery: str = ""
+    """Subscribers, and the ways by which anything is sent; by topics only if empty."""
+    notify_hold: str = "10m"
+    """At least so long between two letters to one recipient about one campaign."""
+    audit_log: str = ""
+    """The audit log; under the user's state folder if empty."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 
@@ -99,6 +125,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def campaign_horizon_ms(self) -> int:
         return milliseconds("campaign_horizon", self.campaign_horizon)
+
+    @property
+    def notify_hold_ms(self) -> int:
+        return milliseconds("notify_hold", self.notify_hold)
 
     @property
     def source_idle_after_s(self) -> float:
@@ -115,6 +145,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def checkpoint_interval_s(self) -> float:
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    @property
+    def canary_interval_s(self) -> float:
+        return milliseconds("canary_interval", self.canary_interval) / 1000
 
     def topic(self, name: str) -> str:
         """A topic's full name."""

@@ -123,6 +123,14 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.WATCHES: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
     Kind.SENSORS: (_COMPACTED, _LARGE),
+    Kind.NOTIFY: (_COMPACTED, _LARGE),
+    Kind.REPLIES: (_COMPACTED,),
+    Kind.DELIVERIES: (_COMPACTED, _LARGE),
+    Kind.QUESTIONS: (_COMPACTED,),
+    Kind.RULINGS: (_COMPACTED,),
+    Kind.SUPPRESSIONS: (_COMPACTED,),
+    Kind.CANARY_EVENTS: (),
+    Kind.CANARY_ALERTS: (),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from pipeline import canary
 from pipeline.registry import Registry
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
@@ -23,6 +24,7 @@ CHECKPOINTED = {
 }
 # The broker's own time: what a sensor says of itself is no measure of what is from the future.
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
+PASSING = {"retention.ms": "3600000"}
 ALERT_PARTITIONS = 4
 
 
@@ -38,6 +40,20 @@ class Kind(StrEnum):
     WATCHES = "watches"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
+    NOTIFY = "notify"
+    REPLIES = "replies"
+    DELIVERIES = "deliveries"
+    QUESTIONS = "questions"
+    RULINGS = "rulings"
+    SUPPRESSIONS = "suppressions"
+    CANARY_EVENTS = canary.EVENTS
+    CANARY_ALERTS = canary.ALERTS
+
+
+CANARIES = (
+    (Kind.CANARY_EVENTS, 1, STAMPED | PASSING),
+    (Kind.CANARY_ALERTS, 1, PASSING),
+)
 
 
 class Wanted(Struct, frozen=True):
@@ -68,9 +84,26 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.WATCHES, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
+                *(CANARIES if settings.canary_interval_s else ()),
             )
         ),
+        *_of_notifying(settings),
     ]
+
+
+def _of_notifying(settings: Settings) -> list[Wanted]:
+    """One topic to each recipient and one from it, and what the stage and the operator write."""
+    from pipeline.shell.notify.sources import are_set, topics_of
+
+    if not are_set(settings):
+        return []
+    out, back = topics_of(settings)
+    ours = (Kind.DELIVERIES, Kind.QUESTIONS, Kind.RULINGS, Kind.SUPPRESSIONS)
+    return [
+        Wanted(kind, settings.topic(name), 1, COMPACTED)
+        for kind, names in ((Kind.NOTIFY, out), (Kind.REPLIES, back))
+        for name in names
+    ] + [Wanted(kind, settings.topic(kind), 1, COMPACTED) for kind in ours]
 
 
 class Checked(Struct):

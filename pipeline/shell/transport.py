@@ -22,17 +22,26 @@ Overridden, and read in faust-streaming 0.15.3 (a test holds that these are stil
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from time import monotonic
-from typing import Any, ClassVar
+from time import monotonic, time
+from typing import Any, ClassVar, TypeVar
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
+from pipeline.shell import metrics
+
+Result = TypeVar("Result")
 Batch = Sequence[Any]
 """Records of one partition, in order of offset: `offset`, `timestamp` (ms), `timestamp_type`,
 `key`, `value`, `headers`; see `pipeline.shell.fetching`."""
+
+
+def stage_of(app: Any) -> str:
+    """The stage that an app is: its group is `<prefix>sightline-<stage>`."""
+    return str(app.conf.id).rpartition("sightline-")[2]
 
 
 class Sifted(list[Any]):
@@ -50,13 +59,17 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self.before_commit: Callable[[], Awaitable[bool]] | None = None
+        self._giving_up = asyncio.Event()
         self._heard_at = monotonic()
         self._listening_to: Any = None
+        self._caught_up_at: dict[TP, float] = {}
+        """All that came before this, s since the epoch, is done."""
 
     def done(self, tp: TP, batch: Batch) -> None:
         """Everything that came of `batch` is on its way: it may be committed."""
         last = batch.last if isinstance(batch, Sifted) else batch[-1]
         self._done[tp] = last.offset + 1
+        self._caught_up_at[tp] = last.timestamp / 1000
 
     def topic_partitions(self, topic: str) -> int | None:
         """Partitions of a topic, as the broker says. Faust asks what the group's leader noted for
@@ -75,6 +88,20 @@ class BatchConsumer(driver.Consumer):
         partitions may be somebody else's, though we have not been told.
         """
         return monotonic() - self._heard_at
+
+    async def unless_given_up(self, work: Awaitable[Result]) -> Result | None:
+        """Wait for work, but not when partitions are to be given up: then None, at once.
+
+        The group waits for us then, and nobody gets anything meanwhile. The work goes on, and must
+        be such that nothing comes of it when it ends.
+        """
+        working = asyncio.ensure_future(work)
+        given_up = asyncio.ensure_future(self._giving_up.wait())
+        try:
+            await asyncio.wait({working, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            given_up.cancel()
+        return working.result() if working.done() else None
 
     def _listen(self) -> None:
         """Note each heartbeat that the broker answered: when it was sent, which is sooner than
@@ -105,6 +132,7 @@ class BatchConsumer(driver.Consumer):
             consumer._coordinator._group_instance_id = None
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._giving_up.clear()
         self._listen()
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -117,6 +145,15 @@ class BatchConsumer(driver.Consumer):
         if done is None:
             done = self._committed_offset.get(tp) or 0
         return max(end - done, 0)
+
+    def waited(self, tp: TP) -> float:
+        """Seconds that the oldest record of a partition that is not done has waited, at most. Ask
+        now and then: what is known to be done then is not thought to wait later.
+        """
+        now = time()
+        if not self.lag(tp):
+            self._caught_up_at[tp] = now
+        return max(now - self._caught_up_at.setdefault(tp, now), 0.0)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         records, active = await self._wait_next_records(timeout)
@@ -171,19 +208,25 @@ class BatchConsumer(driver.Consumer):
             if (topics is None or tp in topics or tp.topic in topics)
             and self._should_commit(tp, offset)
         }
-        if not noted or (self.before_commit is not None and not await self.before_commit()):
+        if not noted:
+            return False
+        started = monotonic()
+        if self.before_commit is not None and not await self.before_commit():
             return False
         assigned = self.assignment()
         noted = {tp: offset for tp, offset in noted.items() if tp in assigned}
         if not noted or not await self._commit(noted):
             return False
         self._committed_offset.update(noted)
+        metrics.COMMIT_SECONDS.labels(stage_of(self.app)).observe(monotonic() - started)
         return True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._giving_up.set()
         await super().on_partitions_revoked(revoked)  # commits what is done
         for tp in revoked:
             self._done.pop(tp, None)
+            self._caught_up_at.pop(tp, None)
 
 
 class BatchTransport(driver.Transport):

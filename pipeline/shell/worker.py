@@ -19,8 +19,10 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from pipeline.registry import Registry
 from pipeline.shell import files, metrics_server, topic_config, topics
+from pipeline.shell.health import Health, starts
 from pipeline.shell.metrics import STAGE_RESTARTS, STAGE_VARIABLE
 from pipeline.shell.metrics_folder import metrics_folder
+from pipeline.shell.notify import sources
 from pipeline.shell.plain_log import PlainFormatter
 from pipeline.shell.printable import printable_lines
 from pipeline.shell.processes import Child, ChildFailed, exit_with_parent
@@ -29,6 +31,8 @@ from pipeline.shell.settings import FailedError, Settings, load
 from pipeline.surprise import background
 
 STAGES = ("intake", "correlate", "campaign")
+SHARE = "share"
+"""Only where somebody is to be told."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # a stage that ran this long begins again with the first pause
@@ -54,6 +58,11 @@ def configure_logging() -> None:
     logging.getLogger("faust").setLevel(logging.ERROR)
 
 
+def stages_of(settings: Settings) -> tuple[str, ...]:
+    """All that these settings call for."""
+    return (*STAGES, SHARE) if sources.are_set(settings) else STAGES
+
+
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
     """Run stages until SIGTERM or SIGINT; with `restart` off, until one ends, with its status.
 
@@ -67,13 +76,14 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with metrics_folder() as folder:
-        metrics_server.serve(settings, folder)
+        health = Health(folder, stages)
+        metrics_server.serve(settings, folder, health)
         keepers = [_Keeper(stage, settings, folder) for stage in stages]
         try:
             for keeper in keepers:
                 keeper.start()
             _say_ready(keepers, stop)
-            status = _watch(keepers, stop, watch, restart=restart)
+            status = _watch(keepers, stop, watch, health, restart=restart)
         finally:
             for keeper in keepers:
                 keeper.child.ask_to_stop()
@@ -113,6 +123,7 @@ class _Keeper:
     def start(self) -> None:
         self._started = time.monotonic()
         self.again_at = None
+        starts(self._folder, self.stage)
         self.child = Child(
             "-m",
             "pipeline.shell.worker",
@@ -152,6 +163,7 @@ class _Keeper:
         mark_process_dead(self.stage, str(self._folder))
         pause = self._pause_after(status, time.monotonic() - self._started)
         self.again_at = time.monotonic() + pause
+        starts(self._folder, self.stage, pause)
         log.error(
             "%s ended with status %d; it is started again in %.0f s", self.stage, status, pause
         )
@@ -190,14 +202,22 @@ def _reads(stage: str, registry: Registry) -> object:
     if stage == "intake":
         return registry.sensors, registry.parties
     if stage == "campaign":
-        return registry.trust
+        return registry.terms
+    if stage == SHARE:
+        return registry
     return background(registry.parties)
 
 
 def _watch(
-    keepers: list[_Keeper], stop: threading.Event, watch: RegistryWatch, *, restart: bool
+    keepers: list[_Keeper],
+    stop: threading.Event,
+    watch: RegistryWatch,
+    health: Health,
+    *,
+    restart: bool,
 ) -> int:
     while not stop.wait(0.1):
+        health.watched_at = time.time()
         before = watch.registry
         after = watch.changed()
         for keeper in keepers:
@@ -230,22 +250,27 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.campaigning import CampaignStage
     from pipeline.shell.correlating import CorrelateStage
     from pipeline.shell.intake import IntakeStage
+    from pipeline.shell.notify.stage import ShareStage, make_share_stage
+    from pipeline.shell.pulse import Pulse
 
-    folder = Path(os.environ[_MULTIPROCESS]) / stage
-    app = make_app(stage, settings, folder, one_active=stage == "campaign")
+    shared = Path(os.environ[_MULTIPROCESS])
+    app = make_app(stage, settings, shared / stage, one_active=stage in {"campaign", SHARE})
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
+    made: IntakeStage | CampaignStage | CorrelateStage | ShareStage
     if stage == "intake":
         counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
         geo = files.geo_of(settings) if counted else None
-        IntakeStage(app, settings, registry, rules, sightings, geo)
+        made = IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
         geo, benign = files.geo_of(settings), files.benign_of(settings)
-        CampaignStage(app, settings, rules, benign, registry.trust, sightings, alerts, geo)
+        made = CampaignStage(app, settings, rules, benign, registry.terms, sightings, alerts, geo)
+    elif stage == SHARE:
+        made = make_share_stage(app, settings, registry)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)
-        CorrelateStage(app, settings, rules, geo, benign, of, alerts, sightings)
-    return run(app, stage)
+        made = CorrelateStage(app, settings, rules, geo, benign, of, alerts, sightings)
+    return run(app, stage, Pulse(stage, shared, made.recovered))
 
 
 if __name__ == "__main__":

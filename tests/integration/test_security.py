@@ -62,6 +62,8 @@ OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns"
     PREFIX + "watches",
     PREFIX + "dead-letters",
     PREFIX + "sensors",
+    PREFIX + "canary-events",
+    PREFIX + "canary-alerts",
 }
 ALL = {*EVENTS.values(), *OTHERS}
 
@@ -72,12 +74,12 @@ def named(*names: str) -> set[str]:
 
 ROLES = {  # what each may read, what each may write: all else is refused
     "intake": (
-        {*EVENTS.values(), *named("sensors")},
+        {*EVENTS.values(), *named("sensors", "canary-events")},
         named("sightings", "dead-letters", "sensors"),
     ),
     "correlate": (
         named("sightings", "checkpoints"),
-        named("checkpoints", "alerts", "dead-letters"),
+        named("checkpoints", "alerts", "dead-letters", "canary-alerts"),
     ),
     "campaign": (
         named("sightings", "alerts", "labels", "watches", "campaigns"),
@@ -87,10 +89,14 @@ ROLES = {  # what each may read, what each may write: all else is refused
         {
             *EVENTS.values(),
             *named("sightings", "checkpoints", "alerts", "labels", "watches", "campaigns"),
-            *named("sensors"),
+            *named("sensors", "canary-events"),
         },
-        named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
+        {
+            *named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
+            *named("canary-alerts"),
+        },
     ),
+    "canary": (named("canary-alerts"), named("canary-events")),
     "operator": (
         named("alerts", "campaigns", "labels", "watches", "dead-letters", "sensors"),
         {*EVENTS.values(), *named("labels", "watches", "dead-letters")},

@@ -23,12 +23,15 @@ from pipeline.campaign.label import About, Label, Marked, Verdict
 from pipeline.campaign.presence import Presence
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
+from pipeline.share.terms import Conditions, Terms
+from pipeline.share.tlp import Tlp, strictest_tlp
 from pipeline.sight import UNKNOWN_WATERMARK, Group, Sightings
 from tests.unit.making import HOUR, rule
 
 COUNTRIES = ("AT", "BR", "CZ", "DE", "KE")
 Record = Sightings | Alert | Label
 LENGTHS = {"ip": HOUR, "sha256": HOUR}
+TERMS = Terms({"org-at": Conditions(trust=0.9), "org-br": Conditions(tlp=Tlp.GREEN)})
 
 
 def sighting(country: str, time: int, one: tuple[str, str], *others: tuple[str, str]) -> Sightings:
@@ -77,7 +80,7 @@ WORLD = noise(400) + strike(1, "a") + strike(2, "b", begin=30 * HOUR)
 
 
 def desk() -> Desk:
-    return Desk(LENGTHS, NOTHING_LISTED, {"org-at": 0.9})
+    return Desk(LENGTHS, NOTHING_LISTED, TERMS)
 
 
 def take(at: Desk, one: Record) -> None:
@@ -164,6 +167,37 @@ def test_order_and_duplicates_change_nothing(random: Random, twice: int) -> None
     records: list[Record] = [*WORLD, *random.sample(WORLD, twice), *ALERTS]
     random.shuffle(records)
     assert told(records) == WANTED
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_how_events_are_labelled_changes_labels_and_nothing_else(seed: int) -> None:
+    random = Random(seed)
+    labels = (None, Tlp.CLEAR, Tlp.RED)
+    replace = msgspec.structs.replace
+    records = [replace(one, tlp=random.choice(labels)) for one in (*WORLD, *strike(1, "a"))]
+    wanted: dict[Member, set[tuple[str, Tlp | None]]] = {}
+    for one in records:
+        for group in one.groups:
+            for value in group.values:
+                wanted.setdefault(Member(group.type, value), set()).add((one.organisation, one.tlp))
+    shuffled: list[Record] = [*records, *records[:100], *ALERTS]
+    random.shuffle(shuffled)
+    found = told(shuffled)
+    plain = [replace(one, sightings=(), tlp=Tlp.RED) for one in WANTED]
+    assert [replace(one, sightings=(), tlp=Tlp.RED) for one in found] == plain
+    for campaign in found:
+        said = {
+            member: {
+                (seen.organisation, seen.tlp or None)
+                for seen in campaign.sightings
+                if (seen.type, seen.value) == (member.type, member.value)
+            }
+            for member in campaign.indicators
+        }
+        assert said == {member: wanted[member] for member in campaign.indicators}
+        each = [TERMS.of(who).label(tlp) for some in said.values() for who, tlp in some]
+        assert campaign.tlp is strictest_tlp(each)
 
 
 @settings(max_examples=15, deadline=None)

@@ -21,6 +21,7 @@ from rich.console import Console
 
 import pipeline
 from pipeline.alert import Alert, alert
+from pipeline.campaign.campaign import Member
 from pipeline.decode import Rejection, decode
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
@@ -39,6 +40,8 @@ from pipeline.shell.printable import (
 )
 from pipeline.shell.settings import Settings, WrongUseError
 from pipeline.shell.topic_config import Mismatch
+from pipeline.shell.watch import view as watching
+from tests.unit.telling import campaign
 
 EVIL = [
     "\x1b[2J\x1b]0;title\x07",
@@ -281,3 +284,21 @@ def test_what_is_logged_is_never_the_format() -> None:
                 texts_of = [arg for arg in node.args if not isinstance(arg, ast.IfExp)]
                 if ast.unparse(node.func) not in {"log.addFilter", "log.setLevel"}:
                     assert isinstance(texts_of[0], ast.Constant), f"{path.name}:{node.lineno}"
+
+
+@given(texts)
+@example("".join(EVIL))
+def test_what_is_watched_steers_no_terminal(text: str) -> None:
+    kind = f"user_agent{text}"
+    told = campaign("cz", indicators=(Member(kind, text),), confidence_word=text, status=text)
+    for on_terminal in (True, False):
+        out = StringIO()
+        console = Console(file=out, force_terminal=on_terminal, width=200, markup=False)
+        screen = watching.Screen(console)
+        screen.say(text)
+        screen.alert(evil_alert(text))
+        screen.campaign(told)
+        lines = SGR.sub("", out.getvalue()).split("\n")
+        assert all(line.isprintable() for line in lines)
+        assert on_terminal or len(lines) == 4
+        assert on_terminal or "\x1b" not in out.getvalue()

@@ -16,6 +16,7 @@ from pipeline.alert import Alert
 from pipeline.alert import encode as encode_alert
 from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.desk import Desk
+from pipeline.share.terms import Terms
 from pipeline.sight import Group, Sightings
 from pipeline.watch import Watch, alert_id
 from pipeline.watching import GOES_ON_MS, Watching
@@ -134,7 +135,7 @@ class Run:
 
     def new(self) -> Desk:
         watching = Watching(LENGTHS, NOTHING_LISTED, HORIZON)
-        return Desk(LENGTHS, NOTHING_LISTED, {}, HORIZON, watching=watching)
+        return Desk(LENGTHS, NOTHING_LISTED, Terms({}), HORIZON, watching=watching)
 
     def take(self, step: Step, *, tell: bool) -> None:
         if isinstance(step, Restart):

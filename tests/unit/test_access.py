@@ -158,7 +158,7 @@ def test_tls_without_a_login(authority: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n", "a\nb\n", "x" * 5000])
 def test_a_password_file_that_holds_no_password(tmp_path: Path, authority: Path, text: str) -> None:
-    with pytest.raises(WrongUseError, match="it must hold the password, on one line"):
+    with pytest.raises(WrongUseError, match="it must hold one line, the secret itself"):
         password(secure(tmp_path, authority, text))
 
 

@@ -13,16 +13,19 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from pipeline.shell import metrics
+from pipeline.shell import canary_metrics, metrics
 from pipeline.shell.metrics_folder import LOCK, PREFIX, metrics_folder, remove_left_over
 from pipeline.shell.metrics_server import StageMetrics
 
 ALL = [
     metric
-    for metric in (*vars(metrics).values(), *metrics.ALERTS.values())
+    for metric in (*vars(metrics).values(), *vars(canary_metrics).values())
     if isinstance(metric, MetricWrapperBase)
 ]
-BOUNDED = {"reason", "stage", "topic", "partition", "type", "sensor", "state", "status"}
+BOUNDED = {
+    *("reason", "stage", "topic", "partition", "type", "sensor", "state", "status", "way"),
+    *("intentional", "severity", "action", "cause", "database", "result"),
+}
 """Labels whose values are from closed sets, or from the registry: nothing that a sensor says."""
 
 
@@ -82,6 +85,22 @@ def test_a_partition_that_is_gone_is_not_shown(tmp_path: Path) -> None:
         "lag = metrics.Partitions(metrics.LAG)\nlag.show({('intake', 't', 0): 1})\nlag.show({})",
     )
     assert not [name for name in shown(tmp_path) if "partition', '0'" in name]
+
+
+def test_of_many_sensors_no_more_are_shown_than_may_be(tmp_path: Path) -> None:
+    """However many there are, and whoever comes and goes: those that tell most."""
+    in_stage(
+        tmp_path,
+        "heard = metrics.Partitions(metrics.SENSOR_LAST_EVENT, 5, lambda at: -at)\n"
+        "heard.show({(f's{n}',): n for n in range(1000)})\n"
+        "heard.show({(f's{n}',): n for n in range(3, 2000)})\n"
+        "off = metrics.Partitions(metrics.SENSOR_CLOCK_OFFSET, 2, abs)\n"
+        "off.show({('a',): -9.0, ('b',): 3.0, ('c',): 1.0})\n",
+    )
+    sensors = [name for name in shown(tmp_path) if "'sensor'" in name]
+    assert sorted(re.findall(r"'sensor', '(\w+)'", str(sensors))) == [
+        "a", "b", "s3", "s4", "s5", "s6", "s7"
+    ]  # fmt: skip
 
 
 def test_counters_go_on_after_a_kill_in_as_many_files(tmp_path: Path) -> None:

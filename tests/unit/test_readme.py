@@ -15,7 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pipeline import dead_letter, decode, event, indicator, shard
 from pipeline.decode import Reason
 from pipeline.registry import Registry
-from pipeline.shell import app, metrics, topics, unpack
+from pipeline.shell import app, canary_metrics, metrics, topics, unpack
 from pipeline.shell.cli import cli
 from pipeline.shell.settings import PREFIX, Settings
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+MONITORING = (ROOT / "docs/monitoring.md").read_text("utf-8")
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 THREATS = ROOT / "docs/threat-model.md"
 FIGURES = [ROOT / "docs/performance.md", ROOT / "docs/scaling.md"]
@@ -34,6 +35,8 @@ DOCUMENTS = [
     ROOT / "docs/supply-chain.md",
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
+    ROOT / "docs/monitoring.md",
+    *sorted((ROOT / "docs/runbooks").glob("*.md")),
     ROOT / "docs/rules.md",
     THREATS,
     *FIGURES,
@@ -85,8 +88,7 @@ def table(text: str, heading: str) -> list[list[str]]:
 
 def every_metric() -> Iterator[tuple[str, str]]:
     """The name as Prometheus shows it, and the type."""
-    counters = (*vars(metrics).values(), *metrics.ALERTS.values())
-    for metric in counters:
+    for metric in (*vars(metrics).values(), *vars(canary_metrics).values()):
         if isinstance(metric, MetricWrapperBase):
             (described,) = metric.describe()
             suffix = "_total" if described.type == "counter" else ""
@@ -135,16 +137,16 @@ def test_the_metrics_are_those_that_there_are() -> None:
     assert sorted((name.strip("`"), kind) for name, kind, _ in rows) == sorted(every_metric())
 
 
-def test_operations_names_every_metric_and_no_other() -> None:
+def test_monitoring_names_every_metric_and_no_other() -> None:
     names = {name for name, _ in every_metric()}
     named = {
         name.removesuffix("_bucket").removesuffix("_count")
         if re.search(r"_seconds_(bucket|count)$", name)
         else name
-        for name in re.findall(r"\bsightline_[a-z_]+\b", OPERATIONS)
+        for name in re.findall(r"\bsightline_[a-z_]+\b", MONITORING)
     }
     assert named <= names
-    shortened = {name for end in re.findall(r"…(_[a-z_]+)", OPERATIONS) for name in names
+    shortened = {name for end in re.findall(r"…(_[a-z_]+)", MONITORING) for name in names
                  if name.endswith(end)}  # fmt: skip
     assert names == named | shortened
 

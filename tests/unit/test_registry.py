@@ -3,6 +3,8 @@ import pytest
 from pipeline.country import COUNTRIES
 from pipeline.problem import Problem
 from pipeline.registry import Party, Registry, Sensor, read_registry
+from pipeline.share.terms import Conditions, Grant, Granularity
+from pipeline.share.tlp import Pap, Tlp
 
 GOOD = """\
 [[organisation]]
@@ -115,7 +117,11 @@ name = "b"
         (3, "organisation id 'Bad_Id' may hold only a-z, 0-9 and '-'"),
         (4, "country 'UK' is not an ISO 3166-1 alpha-2 country code; did you mean 'GB'?"),
         (5, "name '[[organisation]]\\nid = \"in a string\"\\n' holds a control character"),
-        (9, "unknown key 'colour'; there are id, country, name, sector, contact, trust, sensor"),
+        (
+            9,
+            "unknown key 'colour'; there are id, country, name, sector, contact, trust, tlp, pap, "
+            "releasable_to, sensor",
+        ),
         (11, "country is missing: an ISO 3166-1 alpha-2 code"),
         (13, "name must be text in quotes"),
         (16, "unknown key 'contry'; did you mean 'country'?"),
@@ -188,3 +194,47 @@ def test_a_problem_reads_as_a_line() -> None:
 def test_there_are_249_countries() -> None:
     assert len(COUNTRIES) == 249
     assert all(len(code) == 2 and code.isascii() and code.isupper() for code in COUNTRIES)
+
+
+def test_an_organisation_says_on_what_terms_it_shares() -> None:
+    text = ORGANISATION + (
+        'tlp = "GREEN"\npap = "AMBER"\n'
+        'releasable_to = ["SK", "b-org", "alliance:v4", { to = "public", as = "count" }]\n'
+    )
+    registry = read(text)
+    (one,) = registry.organisations
+    assert registry.terms.of(one.id) == Conditions(
+        Tlp.GREEN,
+        Pap.AMBER,
+        (
+            Grant("SK"),
+            Grant("b-org"),
+            Grant("alliance:v4"),
+            Grant("public", Granularity.COUNT),
+        ),
+    )
+    assert registry.terms.of("nobody").label(None) is Tlp.AMBER_STRICT
+
+
+def test_terms_that_nobody_can_keep_are_named_with_their_lines() -> None:
+    text = ORGANISATION + (
+        'tlp = "green"\npap = 3\n'
+        'releasable_to = ["sk", "XX", "V4", 7, { to = "SK", as = "name" }, { to = "SK", by = "x" }]'
+        '\n[[organisation]]\nid = "c"\ncountry = "CZ"\nname = "c"\nreleasable_to = "SK"\n'
+        '[[organisation]]\nid = "public"\ncountry = "CZ"\nname = "p"\n'
+    )
+    nobody = (
+        "is no country (CZ), organisation (cz-nren), alliance (alliance:v4), 'community' or "
+        "'public'"
+    )
+    assert wrong(text) == [
+        (5, "tlp must be one of CLEAR, GREEN, AMBER, AMBER+STRICT, RED"),
+        (6, "pap must be one of CLEAR, GREEN, AMBER, RED"),
+        (7, f"releasable_to: 'XX' {nobody}"),
+        (7, f"releasable_to: 'V4' {nobody}"),
+        (7, 'releasable_to: each must be text, or { to = "SK", as = "country" }'),
+        (7, "releasable_to: as must be one of organisation, country, count"),
+        (7, "releasable_to: unknown key 'by'; there are to, as"),
+        (12, "releasable_to must be a list"),
+        (14, "organisation id 'public': releasable_to would mean everybody by 'public'"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from pipeline.shell import transport
 from pipeline.shell.transport import BatchConsumer, BatchTransport
 
 # What was read when the overrides were written. Where one of these differs, read Faust's code
@@ -64,6 +66,10 @@ class Recording(BatchConsumer):
         self._unacked_messages: set[Any] = set()
         self._waiting_for_ack = None
         self.before_commit = None
+        self._giving_up = asyncio.Event()
+        self.ends = 100
+        self._caught_up_at = {}
+        self.app = SimpleNamespace(conf=SimpleNamespace(id="x.sightline-intake"))
         self.commits: list[dict[TP, int]] = []
         self.fails = False
 
@@ -71,7 +77,7 @@ class Recording(BatchConsumer):
         return {A, B}
 
     def highwater(self, tp: TP) -> int:
-        return 100
+        return self.ends
 
     async def _commit(self, offsets: Any) -> bool:
         if self.fails:
@@ -80,8 +86,11 @@ class Recording(BatchConsumer):
         return True
 
 
+AT_MS = 1_800_000_000_000
+
+
 def batch(last: int) -> list[Any]:
-    return [SimpleNamespace(offset=last - 1), SimpleNamespace(offset=last)]
+    return [SimpleNamespace(offset=offset, timestamp=AT_MS) for offset in (last - 1, last)]
 
 
 @pytest.mark.parametrize("during", ["the fetch", "the hand-over"])
@@ -172,6 +181,32 @@ async def test_only_the_topics_asked_for() -> None:
     assert consumer.commits == [{B: 6}]
 
 
+async def test_nobody_waits_for_work_on_what_is_to_be_given_up() -> None:
+    consumer = Recording()
+    ends = asyncio.Event()
+
+    async def work() -> str:
+        await ends.wait()
+        return "done"
+
+    waiting = asyncio.ensure_future(consumer.unless_given_up(work()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer._giving_up.set()
+    assert await waiting is None
+    consumer._giving_up.clear()
+    ends.set()
+    assert await consumer.unless_given_up(work()) == "done"
+
+
+async def test_what_fails_fails_for_who_waits_for_it() -> None:
+    async def work() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await Recording().unless_given_up(work())
+
+
 def test_an_ack_ends_the_waiting_and_commits_nothing() -> None:
     consumer = Recording()
 
@@ -193,6 +228,23 @@ def test_lag_counts_what_is_not_done() -> None:
     assert consumer.lag(A) == 60
     consumer.done(A, batch(89))
     assert consumer.lag(A) == 10
+
+
+def test_what_is_not_done_waits_since_what_was_done_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Recording()
+    now = AT_MS / 1000 + 5
+    monkeypatch.setattr(transport, "time", lambda: now)
+    assert consumer.waited(A) == 0  # nothing is known of it yet
+    now += 7
+    assert consumer.waited(A) == 7
+    consumer.done(A, batch(89))
+    assert consumer.waited(A) == 12
+    consumer.done(A, batch(99))
+    now += 3600
+    assert consumer.waited(A) == 0  # at its end, be that long ago
+    consumer.ends = 101
+    now += 1
+    assert consumer.waited(A) == 1
 
 
 def test_the_transport_is_aiokafkas_with_our_consumer() -> None:

@@ -13,10 +13,13 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from pipeline import canary
 from pipeline.shell.settings import Settings, WrongUseError
 
 Operation = Literal["READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"]
 
+OF_NOTIFYING = ("deliveries", "questions", "rulings", "suppressions")
+"""Topics that there are where somebody is to be told of something."""
 # Fit for a file's name, a Kafka user and a line of a log, whatever reads it.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -28,10 +31,13 @@ class Role(StrEnum):
     INTAKE = "intake"
     CORRELATE = "correlate"
     CAMPAIGN = "campaign"
+    CANARY = "canary"
     WORKER = "worker"
     OPERATOR = "operator"
     READER = "reader"
     PARTNER = "partner"
+    SHARE = "share"
+    CSIRT = "csirt"
 
 
 class Principal(NamedTuple):
@@ -101,6 +107,14 @@ def _intake(_: Principal, settings: Settings) -> set[Grant]:
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
         Grant("topic", settings.topic("sensors"), "READ"),
         Grant("topic", settings.topic("sensors"), "WRITE"),
+        Grant("topic", settings.topic(canary.EVENTS), "READ"),
+    }
+
+
+def _canary(_: Principal, settings: Settings) -> set[Grant]:
+    return {
+        Grant("topic", settings.topic(canary.EVENTS), "WRITE"),
+        Grant("topic", settings.topic(canary.ALERTS), "READ"),
     }
 
 
@@ -112,6 +126,7 @@ def _correlate(_: Principal, settings: Settings) -> set[Grant]:
         Grant("topic", settings.topic("checkpoints"), "WRITE"),
         Grant("topic", settings.topic("alerts"), "WRITE"),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
+        Grant("topic", settings.topic(canary.ALERTS), "WRITE"),
     }
 
 
@@ -126,24 +141,47 @@ def _campaign(_: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _share(_: Principal, settings: Settings) -> set[Grant]:
+    """Writes to recipients, reads what they write back, and answers for neither."""
+    reads = ("campaigns", "alerts", "rulings", "suppressions", "deliveries", "questions")
+    ways: tuple[tuple[str, Operation], ...] = (
+        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("replies.", "READ")),
+    )
+    return (
+        _checks(settings)
+        | {Grant("topic", settings.topic(name), "READ") for name in reads}
+        | {Grant("topic", settings.topic(name), how, prefixed=True) for name, how in ways}
+        | {
+            Grant("group", settings.topic("sightline-share"), "READ"),
+            Grant("topic", settings.topic("deliveries"), "WRITE"),
+            Grant("topic", settings.topic("questions"), "WRITE"),
+            Grant("topic", settings.topic("dead-letters"), "WRITE"),
+        }
+    )
+
+
+def _csirt(principal: Principal, settings: Settings) -> set[Grant]:
+    """Its own letters, and its own word: not prefixed, as a sensor's."""
+    return _readings(principal, settings, f"notify.{principal.name}") | {
+        Grant("topic", settings.topic(f"replies.{principal.name}"), "WRITE")
+    }
+
+
 def _worker(principal: Principal, settings: Settings) -> set[Grant]:
-    stages = (_intake, _correlate, _campaign)
+    stages = (_intake, _correlate, _campaign, _share)
     return {grant for stage in stages for grant in stage(principal, settings)}
 
 
 def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     """Reads what was rejected, and may send it in again: so it can speak for every organisation."""
     return {
-        *_readings(
-            principal,
-            settings,
-            "alerts",
-            "campaigns",
-            "labels",
-            "watches",
-            "dead-letters",
-            "sensors",
-        ),
+        *_readings(principal, settings, "alerts", "campaigns", "labels", "watches"),
+        *_readings(principal, settings, "dead-letters", "sensors"),
+        *_readings(principal, settings, "deliveries", "questions", "rulings", "suppressions"),
+        Grant("topic", settings.topic("replies."), "READ", prefixed=True),
+        Grant("topic", settings.topic("replies.operator"), "WRITE"),
+        Grant("topic", settings.topic("rulings"), "WRITE"),
+        Grant("topic", settings.topic("suppressions"), "WRITE"),
         Grant("topic", settings.topic("labels"), "WRITE"),
         Grant("topic", settings.topic("watches"), "WRITE"),
         Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
@@ -163,10 +201,13 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.INTAKE: _intake,
     Role.CORRELATE: _correlate,
     Role.CAMPAIGN: _campaign,
+    Role.CANARY: _canary,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
     Role.READER: _reader,
     Role.PARTNER: _partner,
+    Role.SHARE: _share,
+    Role.CSIRT: _csirt,
 }
 
 
@@ -174,12 +215,14 @@ def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels", "watches"),
-        *("dead-letters", "sensors"),
+        *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
-    events = settings.topic("events.")
-    return found | {Grant("topic", events, operation, prefixed=True) for operation in see}
+    families = [settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.")]
+    return found | {
+        Grant("topic", name, operation, prefixed=True) for name in families for operation in see
+    }
 
 
 def _readings(principal: Principal, settings: Settings, *topics: str) -> set[Grant]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import aclosing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -24,7 +22,8 @@ from pipeline.shell.letters.file import create, letters_of, line_of
 from pipeline.shell.letters.reading import Drawer, Filed, Wanted, place_of
 from pipeline.shell.letters.resending import Resender
 from pipeline.shell.printable import plain_json, printable
-from pipeline.shell.settings import FailedError, Settings, WrongUseError, load, milliseconds
+from pipeline.shell.settings import FailedError, Settings, WrongUseError, load
+from pipeline.shell.since import since_ms
 
 T = TypeVar("T")
 
@@ -67,19 +66,9 @@ def _wanted(
         topics=frozenset(topics or ()),
         organisations=frozenset(organisations or ()),
         sensors=frozenset(sensors or ()),
-        since_ms=_since(since),
+        since_ms=0 if since is None else since_ms(since),
         settled=settled,
     )
-
-
-def _since(text: str | None) -> int:
-    if text is None:
-        return 0
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return time.time_ns() // 1_000_000 - milliseconds("--since", text)
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
 
 @group.command("list")

@@ -1,0 +1,1 @@
+"""Evidence packs: gathered, signed, redacted, verified by anybody, and run again."""

@@ -1,0 +1,1 @@
+"""`sightline explain`: what decided is asked why, over files or over topics."""

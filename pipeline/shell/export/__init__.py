@@ -1,0 +1,1 @@
+"""Campaigns to files, feeds and servers of others."""

@@ -1,0 +1,1 @@
+"""What Prometheus alerts on and Grafana shows: the one source of what lies in deploy/monitoring."""

@@ -1,0 +1,141 @@
+"""What notifying is made from: the directory, the delivery file, keys and secrets beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from pipeline.share import directory, subscriber
+from pipeline.share.directory import OPERATOR, Directory
+from pipeline.share.subscriber import Delivery, Syslog
+from pipeline.shell.files import read_text, refuse
+from pipeline.shell.notify.mail import Mailbox, mailbox
+from pipeline.shell.notify.webhook import secret_in
+from pipeline.shell.settings import Settings, WrongUseError
+
+MAX_PASSWORD = 4096
+
+
+class Hook(Struct, frozen=True):
+    """A webhook, and what it is signed with."""
+
+    url: str
+    secret: bytes
+
+
+class Ways(Struct, frozen=True):
+    """By which ways one recipient is reached. `topic` has no prefix yet."""
+
+    topic: str
+    hook: Hook | None = None
+    mailbox: Mailbox | None = None
+    digest_ms: int = 0
+    syslog: Syslog | None = None
+
+
+class Sources(Struct, frozen=True):
+    """All of it. `ways` by recipient."""
+
+    directory: Directory = Directory()
+    delivery: Delivery = Delivery()
+    ways: dict[str, Ways] = {}
+    mail_password: str = ""
+
+
+def notify_topic(recipient: str) -> str:
+    return f"notify.{recipient}"
+
+
+def feed_topic(subscriber_id: str) -> str:
+    return f"feed.{subscriber_id}"
+
+
+def replies_topic(recipient: str) -> str:
+    return f"replies.{recipient}"
+
+
+def are_set(settings: Settings) -> bool:
+    """Is there anybody to notify?"""
+    return bool(settings.directory or settings.delivery)
+
+
+def directory_of(settings: Settings) -> Directory:
+    """The directory; a `WrongUseError` names what is wrong with it."""
+    if not settings.directory:
+        return Directory()
+    found, problems = directory.read(read_text(Path(settings.directory)), settings.directory)
+    refuse(problems)
+    return found or Directory()
+
+
+def delivery_of(settings: Settings) -> Delivery:
+    """The delivery file; a `WrongUseError` names what is wrong with it."""
+    if not settings.delivery:
+        return Delivery()
+    found, problems = subscriber.read(read_text(Path(settings.delivery)), settings.delivery)
+    refuse(problems)
+    return found or Delivery()
+
+
+def sources_of(settings: Settings) -> Sources:
+    """Everything, with keys and secrets read: what cannot be read is said before anything runs."""
+    csirts, delivery = directory_of(settings), delivery_of(settings)
+    beside, by = Path(settings.directory).parent, Path(settings.delivery).parent
+    ways: dict[str, Ways] = {}
+    for csirt in csirts.csirts:
+        hook = None
+        if csirt.webhook:
+            if not subscriber.allowed(csirt.webhook, delivery.webhooks.hosts):
+                raise WrongUseError(
+                    f"{settings.directory}: csirt {csirt.id!r}: its webhook is not https to one of "
+                    "webhooks.hosts in the delivery file"
+                )
+            hook = Hook(csirt.webhook, secret_in(beside / csirt.webhook_secret_file))
+        key = beside / csirt.pgp_key if csirt.pgp_key else None
+        box = mailbox(csirt.email, csirt.pgp, key) if csirt.email else None
+        ways[csirt.id] = Ways(notify_topic(csirt.id), hook, box)
+    for one in delivery.subscribers:
+        if one.id in ways:
+            raise WrongUseError(f"{settings.delivery}: subscriber {one.id!r} is a CSIRT's id, too")
+        hook = Hook(one.webhook, secret_in(by / one.webhook_secret_file)) if one.webhook else None
+        key = by / one.pgp_key if one.pgp_key else None
+        box = mailbox(one.email, one.pgp, key) if one.email else None
+        ways[one.id] = Ways(feed_topic(one.id), hook, box, one.digest_ms, one.syslog)
+    return Sources(csirts, _beside(delivery, by), ways, _password(delivery, by))
+
+
+def _beside(delivery: Delivery, folder: Path) -> Delivery:
+    """With the files that it names counted from where it lies."""
+    from msgspec.structs import replace
+
+    mail, hooks = delivery.mail, delivery.webhooks
+    if mail is not None and mail.ca_file:
+        mail = replace(mail, ca_file=str(folder / mail.ca_file))
+    if hooks.ca_file:
+        hooks = replace(hooks, ca_file=str(folder / hooks.ca_file))
+    subscribers = tuple(
+        replace(one, syslog=replace(one.syslog, ca_file=str(folder / one.syslog.ca_file)))
+        if one.syslog and one.syslog.ca_file
+        else one
+        for one in delivery.subscribers
+    )
+    return replace(delivery, mail=mail, webhooks=hooks, subscribers=subscribers)
+
+
+def _password(delivery: Delivery, folder: Path) -> str:
+    if delivery.mail is None or not delivery.mail.password_file:
+        return ""
+    path = folder / delivery.mail.password_file
+    try:
+        return path.read_text("utf-8")[:MAX_PASSWORD].rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUseError(f"mail.password_file {path}: {error}") from None
+
+
+def topics_of(settings: Settings) -> tuple[list[str], list[str]]:
+    """Names, without prefix, of topics that are written to recipients, and that they write to."""
+    csirts, delivery = directory_of(settings), delivery_of(settings)
+    out = [notify_topic(one.id) for one in csirts.csirts]
+    out += [feed_topic(one.id) for one in delivery.subscribers if one.topic]
+    return out, [replies_topic(name) for name in (*(one.id for one in csirts.csirts), OPERATOR)]
