@@ -23,6 +23,7 @@ from pipeline.campaign import campaign
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
 from pipeline.geo import Geo
+from pipeline.lane import crossing
 from pipeline.rule import Rule
 from pipeline.share.terms import Terms
 from pipeline.shell import metrics
@@ -129,10 +130,13 @@ class CampaignStage:
             Watching(
                 self._lengths,
                 self._benign,
+                self._terms,
                 settings.campaign_horizon_ms,
                 self._geo,
                 settings.watches_max,
+                settings.exercise,
             ),
+            exercise=settings.exercise,
         )
         marks = [
             Watermarks(settings.lateness_ms, settings.straggler_after_ms)
@@ -147,8 +151,11 @@ class CampaignStage:
         settings = self._settings
         async for _, _, value in everything(settings, settings.topic("campaigns")):
             try:
-                if value is not None:
-                    case.desk.remember(campaign.decode(value))
+                if value is None:
+                    continue
+                told = campaign.decode(value)
+                if crossing(told.exercise, settings.exercise) is None:
+                    case.desk.remember(told)
             except msgspec.DecodeError:
                 metrics.RECORDS_NOT_OURS.inc()
         async for partition, key, value in everything(settings, self._topics["alerts"]):

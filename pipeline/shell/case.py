@@ -14,6 +14,7 @@ from pipeline.campaign import label
 from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.desk import Desk
 from pipeline.episode import Change
+from pipeline.lane import crossing
 from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings
 from pipeline.watch import change_of
 from pipeline.watermark import Watermarks
@@ -55,7 +56,11 @@ class Case:
             if tp.topic == self._sightings:
                 return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
             if tp.topic == self._alerts:
-                self.desk.raise_(_decode_alert(value or b""))
+                alert = _decode_alert(value or b"")
+                if crossing(alert.unmapped.exercise, self.desk.exercise) is None:
+                    self.desk.raise_(alert)
+                else:
+                    self.not_ours += 1
             elif tp.topic == self._labels:
                 self.desk.label(label.decode(value or b""))
             elif tp.topic == self._watches and value is None:

@@ -54,11 +54,16 @@ class OfflineRun:
         horizon_ms: int = HORIZON_MS,
         geo: Geo | None = None,
         watches: Iterable[Watch] = (),
+        exercise: str = "",
     ) -> None:
-        """`geo`: needed where a rule counts origins. `watches`: what is watched for besides."""
+        """`geo`: needed where a rule counts origins; `watches`: what is watched for besides;
+        `exercise`: whose events these are.
+        """
         sensors, watched = registry.sensors, list(watches)
         lengths = every_length(rules) if grouping or watched else fold_lengths(rules)
-        self._watching = Watching(lengths, benign, horizon_ms, geo, max(len(watched), 1))
+        self._watching = Watching(
+            lengths, benign, registry.terms, horizon_ms, geo, max(len(watched), 1), exercise
+        )
         for watch in watched:
             self._watching.put(watch)
         self._intake = Intake(
@@ -69,11 +74,15 @@ class OfflineRun:
             lateness_ms,
             company=grouping,
             asked=Asked(rules, geo),
+            exercise=exercise,
         )
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:
-            self._desk = Desk(lengths, benign, registry.terms, horizon_ms, watching=self._watching)
+            self._desk = Desk(
+                lengths, benign, registry.terms, horizon_ms,
+                watching=self._watching, exercise=exercise,
+            )  # fmt: skip
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
@@ -159,7 +168,7 @@ _NOWHERE = Geo()
 
 
 def alerts(
-    episodes: Iterable[Episode], geo: Geo, benign: Benign = NOTHING_LISTED
+    episodes: Iterable[Episode], geo: Geo, benign: Benign = NOTHING_LISTED, exercise: str = ""
 ) -> Iterator[Alert]:
     """The final revision of each."""
-    return (alert(episode, geo, benign) for episode in episodes)
+    return (alert(episode, geo, benign, exercise) for episode in episodes)

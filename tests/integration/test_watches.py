@@ -105,7 +105,7 @@ def test_a_sensor_sees_what_a_partner_shared(broker: Broker, tmp_path: Path) -> 
         said = seen.unmapped.watch
         assert said
         assert (said.source, said.tlp, said.pap) == ("CERT-X", "GREEN", "RED")
-        assert (seen.unmapped.tlp, seen.unmapped.may_block) == ("AMBER", False)
+        assert (seen.unmapped.tlp, seen.unmapped.may_block) == ("AMBER+STRICT", False)
         assert seen.unmapped.organisations == ("cz-nren",)
         assert seen.message == "the ip that CERT-X shared seen by 1 organisation in CZ"
 

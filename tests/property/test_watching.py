@@ -16,7 +16,8 @@ from pipeline.alert import Alert
 from pipeline.alert import encode as encode_alert
 from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.desk import Desk
-from pipeline.share.terms import Terms
+from pipeline.share.terms import Conditions, Terms
+from pipeline.share.tlp import Pap, Tlp, strictest_pap, strictest_tlp
 from pipeline.sight import Group, Sightings
 from pipeline.watch import Watch, alert_id
 from pipeline.watching import GOES_ON_MS, Watching
@@ -26,6 +27,7 @@ MINUTE = 60_000
 LENGTHS = {"ip": HOUR, "domain": HOUR}  # a slice is a minute
 HORIZON = 10 * HOUR
 EVER = 1_000 * HOUR
+TERMS = Terms({"one": Conditions(Tlp.GREEN, Pap.GREEN), "two": Conditions(Tlp.AMBER, Pap.CLEAR)})
 decode_alert = msgspec.json.Decoder(Alert).decode
 
 
@@ -37,6 +39,8 @@ class Sight(NamedTuple):
     first: int
     last: int
     """In the same slice as the first."""
+    tlp: Tlp | None
+    pap: Pap | None
 
 
 class Drop(NamedTuple):
@@ -50,9 +54,12 @@ class Restart(NamedTuple):
 Step = Sight | Watch | Drop | Restart
 
 
-def sight(kind: str, value: str, country: str, org: str, minute: int, ms: tuple[int, int]) -> Sight:
+def sight(
+    kind: str, value: str, country: str, org: str, minute: int, ms: tuple[int, int],
+    tlp: Tlp | None, pap: Pap | None,
+) -> Sight:  # fmt: skip
     first, last = (minute * MINUTE + one for one in sorted(ms))
-    return Sight(kind, value, country, org, first, last)
+    return Sight(kind, value, country, org, first, last, tlp, pap)
 
 
 # From when to when, in minutes: whole, and in the midst of a slice.
@@ -66,6 +73,8 @@ sights = st.builds(
     st.sampled_from(["one", "two"]),
     MINUTES,
     st.tuples(MS, MS),
+    st.sampled_from([None, None, *Tlp]),
+    st.sampled_from([None, None, *Pap]),
 )
 NAMES = ("w1", "w2", "w3")
 
@@ -74,7 +83,7 @@ def watch_of(name: str, begin: int, end: int | None) -> Watch:
     """Each name is of one indicator, as an id is."""
     return Watch(
         name, "domain" if name == "w3" else "ip", "a", f"partner of {name}", valid_from=HORIZON + begin,
-        valid_until=None if end is None else end,
+        valid_until=None if end is None else end, tlp=Tlp.GREEN, pap=Pap.CLEAR,
     )  # fmt: skip
 
 
@@ -122,7 +131,10 @@ def wider(before: Watch, now: Watch) -> Watch:
 
 def sightings(one: Sight) -> Sightings:
     group = Group(one.type, [one.value], [one.first], [one.last])
-    return Sightings("events/0", one.organisation, one.country, one.last, 0, [group])
+    return Sightings(
+        "events/0", one.organisation, one.country, one.last, 0, [group],
+        tlp=one.tlp, pap=one.pap,
+    )  # fmt: skip
 
 
 class Run:
@@ -134,8 +146,8 @@ class Run:
         self.desk = self.new()
 
     def new(self) -> Desk:
-        watching = Watching(LENGTHS, NOTHING_LISTED, HORIZON)
-        return Desk(LENGTHS, NOTHING_LISTED, Terms({}), HORIZON, watching=watching)
+        watching = Watching(LENGTHS, NOTHING_LISTED, TERMS, HORIZON)
+        return Desk(LENGTHS, NOTHING_LISTED, TERMS, HORIZON, watching=watching)
 
     def take(self, step: Step, *, tell: bool) -> None:
         if isinstance(step, Restart):
@@ -169,11 +181,11 @@ class Run:
         return {one.finding_info.uid: one for one in map(decode_alert, self.topic)}
 
 
-Said = tuple[int, int, tuple[str, ...], tuple[str, ...], bool]
+Said = tuple[int, int, tuple[str, ...], tuple[str, ...], bool, str, str]
 
 
 def oracle(steps: Sequence[Step]) -> dict[str, Said]:
-    """By alert's id: first, last, countries, organisations, closed."""
+    """By alert's id: first, last, countries, organisations, closed, TLP, PAP."""
     standing: dict[str, Watch] = {}
     gone: dict[str, tuple[Watch, list[Sight]]] = {}
     seen: list[Sight] = []
@@ -205,6 +217,12 @@ def oracle(steps: Sequence[Step]) -> dict[str, Said]:
                 tuple(sorted({one.country for one in counted})),
                 tuple(sorted({one.organisation for one in counted})),
                 name in gone or watch.valid_until is not None,
+                strictest_tlp(
+                    [watch.tlp, *(TERMS.of(one.organisation).label(one.tlp) for one in counted)]
+                ),
+                strictest_pap(
+                    [watch.pap, *(TERMS.of(one.organisation).use(one.pap) for one in counted)]
+                ),
             )
     return found
 
@@ -213,7 +231,7 @@ def said(alert: Alert) -> Said:
     finding, more = alert.finding_info, alert.unmapped
     return (
         finding.first_seen_time, finding.last_seen_time, more.countries, more.organisations,
-        alert.activity_id == 3,
+        alert.activity_id == 3, str(more.tlp), str(more.pap),
     )  # fmt: skip
 
 
