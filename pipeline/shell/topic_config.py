@@ -122,6 +122,7 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.LABELS: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
     Kind.SENSORS: (_COMPACTED, _LARGE),
+    Kind.CONTROL: (_COMPACTED,),
     Kind.NOTIFY: (_COMPACTED, _LARGE),
     Kind.REPLIES: (_COMPACTED,),
     Kind.DELIVERIES: (_COMPACTED, _LARGE),

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
+    CONTROL = "control"
+    """Of an exercise: whether it runs, and what its truth was sealed with."""
     NOTIFY = "notify"
     REPLIES = "replies"
     DELIVERIES = "deliveries"
@@ -84,6 +86,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
+                *([(Kind.CONTROL, 1, COMPACTED)] if settings.exercise else []),
                 *(CANARIES if settings.canary_interval_s else ()),
             )
         ),

@@ -76,6 +76,10 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     _warn_of_topics(topics.wanted(watch.registry, settings), settings)
     files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     stop = threading.Event()
+    if settings.exercise:
+        from pipeline.shell.exercise.switch import heed  # no other lane has one
+
+        heed(settings, stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with metrics_folder() as folder:

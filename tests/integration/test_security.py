@@ -103,6 +103,7 @@ ROLES = {  # what each may read, what each may write: all else is refused
             *named("canary-alerts"),
         },
     ),
+    "share": (named("campaigns", "alerts"), named("dead-letters")),
     "canary": (named("canary-alerts"), named("canary-events")),
     "operator": (
         named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
@@ -195,6 +196,22 @@ class TestSecurity:
         found = {topic: read(settings, topic) for topic in ALL}
         assert written == {topic: OK if topic in writes else DENIED for topic in ALL}
         assert found == {topic: OK if topic in reads else DENIED for topic in ALL}
+
+    def test_a_csirt_speaks_for_itself_and_reads_its_own_letters(self, kafka: Secured) -> None:
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        names = ("cz-csirt", "cz-csirt-2")
+        topics = {f"{PREFIX}{way}.{name}" for way in ("notify", "replies") for name in names}
+        for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
+            future.result(WITHIN)
+        for name in names:
+            kafka.sightline("principal", "add", "csirt", name)
+        for name in names:
+            settings = kafka.settings("csirt", name)
+            writer = Writer(settings)
+            mine = {f"{PREFIX}notify.{name}"}, {f"{PREFIX}replies.{name}"}
+            everything = {*ALL, *topics}
+            assert {topic for topic in everything if read(settings, topic) == OK} == mine[0]
+            assert {topic for topic in everything if writer.write(topic) == OK} == mine[1]
 
     def test_a_reader_has_a_consumer_group_of_its_own_and_no_other(self, kafka: Secured) -> None:
         reader, alerts = kafka.settings("reader", "one"), f"{PREFIX}alerts"

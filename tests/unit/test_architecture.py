@@ -39,6 +39,7 @@ WAY = (
     "country",
     "indicator_type",
     "event",
+    "lane",
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
@@ -79,7 +80,6 @@ WAY = (
     "canary",
     "warninglist",
     "benign",
-    "share.tlp",
     "alert",
     "watch",
     "watching",
@@ -95,6 +95,7 @@ WAY = (
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
+    *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
@@ -110,9 +111,11 @@ WAY = (
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
+    # Exercises, on a lane of their own.
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
-CALENDAR = {"share.neutral", "share.deadline"}
+CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),

@@ -36,6 +36,7 @@ class Role(StrEnum):
     CANARY = "canary"
     WORKER = "worker"
     OPERATOR = "operator"
+    DASHBOARD = "dashboard"
     READER = "reader"
     PARTNER = "partner"
     SHARE = "share"
@@ -148,7 +149,8 @@ def _share(_: Principal, settings: Settings) -> set[Grant]:
     """Writes to recipients, reads what they write back, and answers for neither."""
     reads = ("campaigns", "alerts", "rulings", "suppressions", "deliveries", "questions")
     ways: tuple[tuple[str, Operation], ...] = (
-        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("replies.", "READ")),
+        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("notify.", "READ"), ("feed.", "READ")),
+        ("replies.", "READ"),
     )
     return (
         _checks(settings)
@@ -215,6 +217,13 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _dashboard(principal: Principal, settings: Settings) -> set[Grant]:
+    return {
+        *_readings(principal, settings, "alerts", "campaigns", "labels"),
+        Grant("topic", settings.topic("labels"), "WRITE"),
+    }
+
+
 def _reader(principal: Principal, settings: Settings) -> set[Grant]:
     return _readings(principal, settings, "alerts", "campaigns", "sensors")
 
@@ -230,6 +239,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.CANARY: _canary,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
+    Role.DASHBOARD: _dashboard,
     Role.READER: _reader,
     Role.PARTNER: _partner,
     Role.SHARE: _share,
@@ -244,9 +254,11 @@ def _checks(settings: Settings) -> set[Grant]:
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
         *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
+        *_control(settings),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
+    found |= {Grant("topic", settings.topic(name), "READ") for name in _control(settings)}
     families = [
         settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.", "alliance.")
     ]
@@ -255,7 +267,13 @@ def _checks(settings: Settings) -> set[Grant]:
     }
 
 
+def _control(settings: Settings) -> tuple[str, ...]:
+    """In an exercise everybody hears that it is stopped, and nobody but its lead says so."""
+    return ("control",) if settings.exercise else ()
+
+
 def _readings(principal: Principal, settings: Settings, *topics: str) -> set[Grant]:
     """Topics to read, with a consumer group of the reader's own: its name is the user's."""
-    reads = {Grant("topic", settings.topic(name), "READ") for name in topics}
+    named = (*topics, *_control(settings))
+    reads = {Grant("topic", settings.topic(name), "READ") for name in named}
     return reads | {Grant("group", principal.user(settings.topic_prefix), "READ")}
