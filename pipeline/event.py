@@ -28,7 +28,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class Metadata(Struct, frozen=True, gc=False):
-    """`uid` names the event; it is unique per sensor. `labels` may hold TLP and PAP."""
+    """`uid` names the event; it is unique per sensor. `labels` may hold TLP and PAP, and what it
+    says of its lane (`pipeline.lane`).
+    """
 
     uid: Name
     labels: Annotated[list[Label], Meta(max_length=MAX_LABELS)] | None = None
@@ -106,7 +108,9 @@ class Vulnerability(Struct, frozen=True, gc=False):
 
 
 class Observable(Struct, frozen=True, gc=False):
-    """`type_id` 1 hostname, 2 IP address, 6 URL, 8 hash, 18 CVE; others yield no indicator."""
+    """`type_id` 1 hostname, 2 IP address, 6 URL, 8 hash, 18 CVE; 16 user agent and 19 credential as
+    pseudonyms only; others yield no indicator.
+    """
 
     type_id: int | None = None
     value: str | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.lane import exercise_of_topic
 from pipeline.registry import topic_name
 from pipeline.shell import files
 from pipeline.shell.access.join import read_bundle
@@ -58,10 +59,14 @@ def ship(
     mapping: Annotated[
         Path | None, typer.Option(help="For CSV: TOML that says which column is which.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="TOML: what leaves in clear, as a pseudonym, not at all.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")] = None,
 ) -> None:
     """Send a sensor's native log, as events, to its organisation's topic."""
     from pipeline.shell.converting import clock_of, format_named, options_of
+    from pipeline.shell.ship.guarding import Gate
     from pipeline.shell.ship.reader import Understanding
     from pipeline.shell.ship.shipping import Shipping, run
 
@@ -73,6 +78,8 @@ def ship(
         clock.zone,
         clock.reference_ms if reference is not None else None,
         options_of(mapping),
+        Gate(policy) if policy else None,
+        exercise_of_topic(topic),
     )
     raise typer.Exit(
         run(

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.clock import Clock, ClockPolicy
+from pipeline.lane import TAG, exercise_of
 
 PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -111,8 +112,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Subscribers, and the ways by which anything is sent; by topics only if empty."""
     notify_hold: str = "10m"
     """At least so long between two letters to one recipient about one campaign."""
+    alliances: str = ""
+    """The folder of alliances: versions of who shares with whom, each signed; none if empty."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
+    clocks: str = ""
+    """What persons did that notification clocks count from; in the state folder if empty."""
+    clock_policies: str = ""
+    """A folder of notification clocks beside the project's, and over them."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 
@@ -143,6 +150,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def checkpoint_interval_s(self) -> float:
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
+
+    @property
+    def exercise(self) -> str:
+        """Whose lane this is; "" for the live one."""
+        return (exercise_of(self.topic_prefix) or "") if self.lane == "exercise" else ""
 
     @property
     def canary_interval_s(self) -> float:
@@ -184,6 +196,7 @@ def load(
     for name in _DURATIONS:
         milliseconds(name, getattr(settings, name))
     _consistent(settings)
+    _one_lane(settings)
     return settings
 
 
@@ -231,6 +244,19 @@ def _consistent(settings: Settings) -> None:
             raise WrongUseError(f"{name} is set: then security_protocol must be {wanted}")
         if sasl and name != "ssl_ca_file" and not getattr(settings, name):
             raise WrongUseError(f"security_protocol is SASL_SSL: then {name} must be set")
+
+
+def _one_lane(settings: Settings) -> None:
+    """The flag and the lane say the same, or nothing starts."""
+    prefix = settings.topic_prefix
+    if settings.lane == "exercise" and exercise_of(prefix) is None:
+        raise WrongUseError(
+            "lane is exercise: then topic_prefix must be exercise.<id>., the id of a-z, 0-9 and -"
+        )
+    if settings.lane == "live" and prefix.startswith(f"{TAG}."):
+        raise WrongUseError(
+            f"topic_prefix is {prefix!r}, an exercise's: then lane must be exercise"
+        )
 
 
 def _known(values: Mapping[str, Any], where: str, prefix: str) -> None:

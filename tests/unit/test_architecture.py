@@ -39,6 +39,7 @@ WAY = (
     "country",
     "indicator_type",
     "event",
+    "lane",
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
@@ -79,7 +80,6 @@ WAY = (
     "canary",
     "warninglist",
     "benign",
-    "share.tlp",
     "alert",
     "watch",
     "watching",
@@ -87,10 +87,15 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.release",
+    "share.dsse",
+    "share.alliance",
+    "share.views",
+    "share.counts",
     *(f"share.{stage}" for stage in ("moment", "outward", "uri", "stix_object")),
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
+    *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
@@ -106,9 +111,11 @@ WAY = (
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
+    # Exercises, on a lane of their own.
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
-CALENDAR = {"share.neutral", "share.deadline"}
+CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
