@@ -10,6 +10,8 @@ WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras bas
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving marx-page lock bench peers \
   performance pages monitoring \
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
+  performance pages monitoring chart \
   soak overload audit clean
 
 help: ## What there is to make
@@ -100,6 +102,10 @@ overload: setup ## Twice what a worker takes, for two minutes
 audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
 	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
 	.audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
+
+chart: setup ## The Helm chart against Kubernetes' schemas; needs helm (HELM=…), CRDS=DIR for others' kinds
+	@test -x .chart/bin/python || ($(PYTHON) -m venv .chart && .chart/bin/pip install --quiet "kubernetes-validate>=1.33" "jsonschema>=4.25,<5" "PyYAML>=6.0.2,<7")
+	.chart/bin/python -m tests.bench.chart
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
