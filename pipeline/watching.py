@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pipeline.alert import Alert
+from pipeline.alert import Alert, marked
 from pipeline.benign import Benign
 from pipeline.episode import Change
 from pipeline.geo import Geo
@@ -44,6 +44,8 @@ class Watching:
         seen. `reach_ms`: how long before a watch is valid it is of interest who saw it.
         """
         self.watches: dict[str, Watch] = {}
+        self.exercise = ""
+        """Whose lane it is of; "" for the live one."""
         self.left_out = 0
         """Watches that were left out for want of room, since this was asked before."""
         self._lengths = lengths
@@ -194,7 +196,8 @@ class Watching:
             return None
         over = self._is_over(identity, watermark)
         change = Change.OPENED if before is None else Change.UPDATED
-        made = watch_alert(watch, seen, Change.CLOSED if over else change, self._benign, self._geo)
+        stage = Change.CLOSED if over else change
+        made = marked(watch_alert(watch, seen, stage, self._benign, self._geo), self.exercise)
         same = before is not None and staged(before, Change.UPDATED) == staged(made, Change.UPDATED)
         return None if before is not None and same and is_closed(before) == over else made
 

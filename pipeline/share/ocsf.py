@@ -33,6 +33,7 @@ from pipeline.indicator import (
     URL,
     USER_AGENT,
 )
+from pipeline.lane import BANNER, Flag
 from pipeline.share.outward import Producer, outward, revoked, summary
 from pipeline.share.tlp import UNLABELLED_TLP, Tlp, tlp_of
 
@@ -105,6 +106,7 @@ class CampaignUnmapped(Struct, frozen=True):
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
+    exercise: Flag = msgspec.UNSET
 
 
 class CampaignFinding(Struct, frozen=True):
@@ -154,7 +156,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
         time=told.last_seen,
         start_time=told.first_seen,
         end_time=told.last_seen,
-        message=said,
+        message=f"{BANNER}: {said}" if told.exercise else said,
         metadata=Metadata(METADATA.version, METADATA.product, ("osint",)),
         finding_info=about,
         observables=tuple(map(_observable, told.indicators)),
@@ -172,6 +174,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
             told.merged_into,
             told.split_from,
             told.withdrawn,
+            told.exercise,
         ),
     )
 

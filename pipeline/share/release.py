@@ -255,6 +255,7 @@ def release(
         withdrawn=campaign.withdrawn,
         label=_verdict(campaign),
         unnamed=len(seen) - len(organisations) or msgspec.UNSET,
+        exercise=campaign.exercise,
     )
 
 

@@ -209,10 +209,7 @@ class CorrelateStage:
     async def publish_canaries(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send alerts of canaries where nobody looks but who has let them fly."""
         topic = self.settings.topic(canary.ALERTS)
-        told = [
-            (of.id.encode(), alert.encode(self._finding(of)))
-            for of in episodes
-        ]
+        told = [(of.id.encode(), alert.encode(self._finding(of))) for of in episodes]
         await outbox.send_packed(topic, 0, told)
 
     async def checkpoint(self) -> bool:

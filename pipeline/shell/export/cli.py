@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pipeline.campaign.campaign import Campaign
+from pipeline.lane import Act, crossing, withheld
 from pipeline.share import misp, ocsf, stix
 from pipeline.share.outward import Producer, named
 from pipeline.share.stix import Profile
@@ -108,6 +109,8 @@ def push(
     """Push campaigns to a MISP server, with who saw what."""
     from pipeline.shell.export.misp_server import MispServer, Outcome
 
+    if why := withheld(Act.PUSH, load(config).exercise):
+        raise WrongUseError(why)
     by = Producer(producer)
     with MispServer(server, secret(key_file, "--key-file"), authorities) as to:
         for told in _told(campaigns, follow_, config):
@@ -128,7 +131,12 @@ def _told(path: Path | None, following: bool, config: Path | None) -> Iterator[T
         print("ready", flush=True)
         yield from follow(load(config), until_stopped())
     else:
-        yield Told({one.id: one for one in read_campaigns(path)})
+        exercise = load(config).exercise
+        found = read_campaigns(path)
+        for one in found:
+            if why := crossing(one.exercise, exercise):
+                raise WrongUseError(f"{path}: campaign {one.id}: {why}")
+        yield Told({one.id: one for one in found})
 
 
 def _say_left_out(campaigns: Iterable[Campaign]) -> None:

@@ -19,6 +19,7 @@ from faust.types import TP
 
 from pipeline.alert import Alert
 from pipeline.campaign import campaign
+from pipeline.lane import crossing
 from pipeline.registry import Registry
 from pipeline.share import correspondence, ledger, letter, reply, suppression
 from pipeline.share.correspondence import Correspondence
@@ -148,6 +149,7 @@ class ShareStage:
                     self._publish,
                     self._settled,
                     partial(still_ours, self.app, STAGE),
+                    self._settings.exercise,
                 )
                 await self._write(case, case.of.standing)
         return self._case
@@ -340,6 +342,7 @@ class Case:
     def __init__(self, of: Correspondence, settings: Settings) -> None:
         self.of = of
         self.not_ours = 0
+        self._exercise = settings.exercise
         self._replies = settings.topic("replies.")
         self._campaigns, self._alerts, self._rulings, self._suppressions = (
             settings.topic(name) for name in ("campaigns", "alerts", "rulings", "suppressions")
@@ -372,10 +375,16 @@ class Case:
         try:
             if topic == self._campaigns and value is not None:
                 one = campaign.decode(value)
+                if crossing(one.exercise, self._exercise):
+                    self.not_ours += 1
+                    return taken
                 self.of.campaign(one)
                 taken.about = [one.id]
             elif topic == self._alerts and value is not None:
                 alert = _decode_alert(value)
+                if crossing(alert.unmapped.exercise, self._exercise):
+                    self.not_ours += 1
+                    return taken
                 self.of.alert(alert)
                 taken.about = [alert.finding_info.uid]
             elif topic == self._rulings and value is not None:
