@@ -108,7 +108,9 @@ class Vulnerability(Struct, frozen=True, gc=False):
 
 
 class Observable(Struct, frozen=True, gc=False):
-    """`type_id` 1 hostname, 2 IP address, 6 URL, 8 hash, 18 CVE; others yield no indicator."""
+    """`type_id` 1 hostname, 2 IP address, 6 URL, 8 hash, 18 CVE; 16 user agent and 19 credential as
+    pseudonyms only; others yield no indicator.
+    """
 
     type_id: int | None = None
     value: str | None = None

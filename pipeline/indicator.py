@@ -77,6 +77,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]").search
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ftp": "21", "ws": "80", "wss": "443"}
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII).fullmatch
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.ASCII).fullmatch
+_PSEUDONYM = re.compile(r"pseudonym:1:\d{1,9}:[0-9a-f]{32}", re.ASCII).fullmatch
 _HASH_BY_ALGORITHM = {1: (MD5, 32), 2: (SHA1, 40), 3: (SHA256, 64)}
 _HASH_BY_LENGTH = {32: MD5, 40: SHA1, 64: SHA256}
 
@@ -217,6 +218,18 @@ def canonical_purl(text: str) -> str | None:
         return None
 
 
+def is_pseudonym(value: str) -> bool:
+    """Whether a value stands for one that its sender keeps: `pseudonym:1:<epoch>:<32 hex digits>`.
+
+    No value of another form can look so: it is no address, no domain, and no URL.
+    """
+    return value.startswith("pseudonym:") and _PSEUDONYM(value) is not None
+
+
+def _never(_: str) -> str | None:
+    return None
+
+
 def _observed_hash(text: str) -> Indicator | None:
     kind = _HASH_BY_LENGTH.get(len(text))
     value = canonical_hash(text, len(text)) if kind else None
@@ -228,6 +241,9 @@ _OBSERVED: dict[int, tuple[str, Callable[[str], str | None]]] = {
     2: (IP, canonical_ip),
     6: (URL, canonical_url),
     18: (CVE, canonical_cve),
+    # In clear these two stand in fields of their own; only pseudonyms of them come here.
+    16: (USER_AGENT, _never),
+    19: (CREDENTIAL, _never),
 }
 
 
@@ -314,7 +330,12 @@ def indicators(event: Event) -> tuple[list[Indicator], int]:
                 found.append(observed)
         elif observable.type_id in _OBSERVED:
             kind, canonical = _OBSERVED[observable.type_id]
-            given += 1
-            if value := canonical(observable.value):
-                found.append((kind, value))
+            if is_pseudonym(observable.value):
+                given += 1
+                if kind != CVE:
+                    found.append((kind, observable.value))
+            elif canonical is not _never:
+                given += 1
+                if value := canonical(observable.value):
+                    found.append((kind, value))
     return found, given - len(found)

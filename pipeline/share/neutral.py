@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -18,11 +17,11 @@ from msgspec import Meta, Struct
 
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign
+from pipeline.share.moment import moment
 from pipeline.share.phrasing import countries_as_actors
 
 LANGUAGES: Final = ("en", "fr")
 LEAST_SOURCES: Final = 2
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Likelihood(StrEnum):
@@ -148,8 +147,8 @@ def statement(language: str, about: str, alerts: Sequence[Alert], campaign: Camp
         seen.append(
             _say(
                 text, "seen",
-                first=instant(alert.finding_info.first_seen_time),
-                last=instant(alert.finding_info.last_seen_time),
+                first=moment(alert.finding_info.first_seen_time),
+                last=moment(alert.finding_info.last_seen_time),
                 number=len(said.organisations),
                 countries=_listed(said.countries, str(text["and"])),
                 type=indicator.name,
@@ -184,12 +183,6 @@ def _say(text: Mapping[str, object], name: str, **values: object) -> str:
 def _listed(names: Iterable[str], last: str) -> str:
     ordered = list(names)
     return last.join([", ".join(ordered[:-1]), ordered[-1]] if len(ordered) > 1 else ordered)
-
-
-def instant(ms: int) -> str:
-    """A time in ms as people and programs read it, in UTC."""
-    at = _EPOCH + timedelta(milliseconds=ms)
-    return at.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
 
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|&])")

@@ -35,7 +35,7 @@ from pipeline.indicator import (
 )
 from pipeline.lane import BANNER, Flag
 from pipeline.share.outward import Producer, outward, revoked, summary
-from pipeline.share.tlp import UNLABELLED_TLP, Tlp, tlp_of
+from pipeline.share.tlp import Pap, Tlp
 
 _CREATE, _UPDATE, _CLOSE = 1, 2, 3
 _NEW, _IN_PROGRESS, _RESOLVED = 1, 2, 4
@@ -106,6 +106,8 @@ class CampaignUnmapped(Struct, frozen=True):
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    unnamed: int | msgspec.UnsetType = msgspec.UNSET
     exercise: Flag = msgspec.UNSET
 
 
@@ -134,7 +136,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
     """The finding that one revision of a campaign is."""
     told = outward(campaign)
     activity, status = (_CLOSE, _RESOLVED) if revoked(told) else _STATUS[told.status]
-    tlp = tlp_of(told.tlp) or UNLABELLED_TLP
+    tlp = told.tlp
     said = summary(told)
     about = CampaignInfo(
         told.id,
@@ -174,6 +176,8 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
             told.merged_into,
             told.split_from,
             told.withdrawn,
+            told.pap,
+            told.unnamed,
             told.exercise,
         ),
     )

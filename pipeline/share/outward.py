@@ -44,7 +44,8 @@ def named(*parts: str) -> str:
 
 def outward(campaign: Campaign) -> Campaign:
     """Without a clear credential, and with one sighting of an indicator, organisation and country:
-    organisations whose names are withheld from a recipient all bear the same one.
+    one organisation may have labelled its events differently, and those whose names are withheld
+    from a recipient all bear the same one.
     """
     named_so = {(one.type, one.value) for one in campaign.indicators}
     named_so |= {(one.type, one.value) for one in campaign.sightings}
@@ -60,6 +61,9 @@ def outward(campaign: Campaign) -> Campaign:
             first_seen=seen.first_seen if known is None else min(seen.first_seen, known.first_seen),
             last_seen=seen.last_seen if known is None else max(seen.last_seen, known.last_seen),
             slices=seen.slices + (0 if known is None else known.slices),
+            # Its own labels are part of the campaign's, which is the strictest.
+            tlp=msgspec.UNSET,
+            pap=msgspec.UNSET,
         )
     covered = dict.fromkeys(
         Member(one.type, _covered(one.type, one.value)) for one in campaign.indicators
@@ -110,8 +114,9 @@ def revised_at(campaign: Campaign) -> int:
 
     The clock is not asked, so that exporting twice comes to the same bytes, and a recipient learns
     nothing of what it may not see. Where nothing is later but a late sighting came, each thing that
-    a campaign is made of counts for a millisecond. What a revision takes away without anything new
-    is not seen here: who remembers what was exported sees to that (`pipeline.share.stix_version`).
+    a campaign is made of counts for a millisecond. What a revision takes away without anything new,
+    and that a slice's first sighting was earlier than thought, is not seen here: who remembers what
+    was exported sees to that (`pipeline.share.stix_version`).
     """
     said = campaign.label.at if isinstance(campaign.label, Word) else 0
     latest = max(
@@ -145,8 +150,8 @@ def plain(text: str, most: int = 120) -> str:
 def summary(campaign: Campaign) -> str:
     """What was seen, in one sentence."""
     said = _of(len(campaign.indicators), "indicator")
-    if campaign.organisations:
-        said += f" seen by {_of(len(campaign.organisations), 'organisation')}"
+    if whom := len(campaign.organisations) + (campaign.unnamed or 0):
+        said += f" seen by {_of(whom, 'organisation')}"
     return f"{said} in {', '.join(campaign.countries)}" if campaign.countries else said
 
 

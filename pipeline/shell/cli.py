@@ -15,17 +15,23 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.alliances.cli import group as alliance
 from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_canary import canary
+from pipeline.shell.cli_config import config_cli
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
+from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.cli_top import top
+from pipeline.shell.clocks.cli import group as clock
+from pipeline.shell.clocks.cli import report
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
@@ -47,9 +53,13 @@ cli = typer.Typer(
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
 
+cli.add_typer(config_cli, name="config")
 cli.add_typer(audit, name="audit")
+cli.add_typer(alliance, name="alliance")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
+cli.add_typer(pseudonym, name="pseudonym")
+cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
 cli.add_typer(exercise, name="exercise")
@@ -64,6 +74,7 @@ cli.command()(convert)
 cli.command()(export)
 cli.command()(push)
 cli.command()(ship)
+cli.command()(report)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -75,6 +86,7 @@ class Stage(StrEnum):
     correlate = "correlate"
     campaign = "campaign"
     share = "share"
+    alliances = "alliances"
     all = "all"
 
 
@@ -131,6 +143,8 @@ def worker(
     settings = load(config)
     if stage is Stage.share and not are_set(settings):
         raise WrongUseError("nobody is to be told of anything: set directory, or delivery")
+    if stage is Stage.alliances and not settings.alliances:
+        raise WrongUseError("there is no alliance to share with: set alliances, a folder of them")
     stages = stages_of(settings) if stage is Stage.all else (stage.value,)
     raise typer.Exit(supervise(settings, stages, restart=restart))
 
@@ -249,6 +263,7 @@ cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(top)
 cli.command()(serve)
 cli.command()(user)
 cli.command()(watch)

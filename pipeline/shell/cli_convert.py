@@ -38,9 +38,13 @@ def convert(
     mapping: Annotated[
         Path | None, typer.Option(help="For CSV: TOML that says which column is which.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="TOML: what leaves in clear, as a pseudonym, not at all.")
+    ] = None,
 ) -> None:
     """Convert a sensor's native log to events, on stdout."""
     from pipeline.shell.converting import Converting, clock_of, format_named, options_of, run
+    from pipeline.shell.ship.guarding import Gate
 
     if not 0 < len(sensor) <= _SENSOR_LENGTH:
         raise WrongUseError(f"--sensor: 1 to {_SENSOR_LENGTH} characters")
@@ -56,6 +60,7 @@ def convert(
             explain,
             clock_of(timezone, reference),
             options_of(mapping),
+            Gate(policy) if policy else None,
         )
     )
     if explain is None:

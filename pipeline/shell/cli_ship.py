@@ -59,10 +59,14 @@ def ship(
     mapping: Annotated[
         Path | None, typer.Option(help="For CSV: TOML that says which column is which.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="TOML: what leaves in clear, as a pseudonym, not at all.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")] = None,
 ) -> None:
     """Send a sensor's native log, as events, to its organisation's topic."""
     from pipeline.shell.converting import clock_of, format_named, options_of
+    from pipeline.shell.ship.guarding import Gate
     from pipeline.shell.ship.reader import Understanding
     from pipeline.shell.ship.shipping import Shipping, run
 
@@ -74,6 +78,7 @@ def ship(
         clock.zone,
         clock.reference_ms if reference is not None else None,
         options_of(mapping),
+        Gate(policy) if policy else None,
         exercise_of_topic(topic),
     )
     raise typer.Exit(

@@ -29,6 +29,7 @@ from pipeline.problem import did_you_mean
 from pipeline.shell.files import read_text
 from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.settings import WrongUseError
+from pipeline.shell.ship.guarding import Gate, GuardedConversion
 
 _BATCH = 512  # events written at once
 _OPENING = (b"{", b"[", b"[{")  # of JSON that is printed over several lines
@@ -56,6 +57,7 @@ class Converting(Struct, frozen=True):
     explain: str | None
     clock: Clock
     options: Options
+    gate: Gate | None = None
 
 
 def format_named(name: str) -> Format:
@@ -154,7 +156,11 @@ def _convert(
     format_, lines = _format_of(asked, name, lines)
     if format_ is None:
         return Counts()
-    conversion = Conversion(format_, asked.sensor, asked.clock, asked.options)
+    conversion = (
+        GuardedConversion(format_, asked.sensor, asked.clock, asked.options, asked.gate)
+        if asked.gate is not None
+        else Conversion(format_, asked.sensor, asked.clock, asked.options)
+    )
     out = sys.stdout.buffer
     plain = sys.stdout.isatty()
     batch: list[bytes] = []

@@ -112,8 +112,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Subscribers, and the ways by which anything is sent; by topics only if empty."""
     notify_hold: str = "10m"
     """At least so long between two letters to one recipient about one campaign."""
+    alliances: str = ""
+    """The folder of alliances: versions of who shares with whom, each signed; none if empty."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
+    clocks: str = ""
+    """What persons did that notification clocks count from; in the state folder if empty."""
+    clock_policies: str = ""
+    """A folder of notification clocks beside the project's, and over them."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 
@@ -180,6 +186,31 @@ def load(
     **given: str | int | None,
 ) -> Settings:
     """Settings from the file, over it the environment, over that what was given by option."""
+    in_file, in_environment = said(config, environment)
+    values = in_file.values | in_environment.values
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongUseError(f"settings: {error}") from None
+    for name in _DURATIONS:
+        milliseconds(name, getattr(settings, name))
+    _consistent(settings)
+    _one_lane(settings)
+    return settings
+
+
+class Said(Struct, frozen=True):
+    """What one place says of settings; `where` is the file, or the environment."""
+
+    where: str
+    values: dict[str, Any]
+
+
+def said(
+    config: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Said, Said]:
+    """What the file says, and what the environment says over it."""
     environment = os.environ if environment is None else environment
     path = config or (Path(file) if (file := environment.get(f"{PREFIX}CONFIG")) else None)
     values: dict[str, Any] = {}
@@ -198,17 +229,7 @@ def load(
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG"
     }
     _known(from_environment, "the environment", PREFIX)
-    values |= from_environment
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise WrongUseError(f"settings: {error}") from None
-    for name in _DURATIONS:
-        milliseconds(name, getattr(settings, name))
-    _consistent(settings)
-    _one_lane(settings)
-    return settings
+    return Said(str(path), values), Said("the environment", from_environment)
 
 
 def _consistent(settings: Settings) -> None:

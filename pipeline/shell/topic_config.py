@@ -129,6 +129,7 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.QUESTIONS: (_COMPACTED,),
     Kind.RULINGS: (_COMPACTED,),
     Kind.SUPPRESSIONS: (_COMPACTED,),
+    Kind.ALLIANCE: (_COMPACTED, _LARGE),
     Kind.CANARY_EVENTS: (),
     Kind.CANARY_ALERTS: (),
 }  # fmt: skip

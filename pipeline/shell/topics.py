@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline import canary
 from pipeline.registry import Registry
+from pipeline.share.alliance import counts_topic, topic
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
 
@@ -47,6 +48,7 @@ class Kind(StrEnum):
     QUESTIONS = "questions"
     RULINGS = "rulings"
     SUPPRESSIONS = "suppressions"
+    ALLIANCE = "alliance"
     CANARY_EVENTS = canary.EVENTS
     CANARY_ALERTS = canary.ALERTS
 
@@ -89,6 +91,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
             )
         ),
         *_of_notifying(settings),
+        *_of_alliances(settings),
     ]
 
 
@@ -105,6 +108,17 @@ def _of_notifying(settings: Settings) -> list[Wanted]:
         for kind, names in ((Kind.NOTIFY, out), (Kind.REPLIES, back))
         for name in names
     ] + [Wanted(kind, settings.topic(kind), 1, COMPACTED) for kind in ours]
+
+
+def _of_alliances(settings: Settings) -> list[Wanted]:
+    """What each alliance is told, and by how many of its members what was seen."""
+    from pipeline.shell.alliances import folder
+
+    return [
+        Wanted(Kind.ALLIANCE, settings.topic(name), 1, COMPACTED)
+        for one in folder.read(settings).current.values()
+        for name in (topic(one.id), counts_topic(one.id))
+    ]
 
 
 class Checked(Struct):

@@ -80,7 +80,6 @@ WAY = (
     "canary",
     "warninglist",
     "benign",
-    "share.tlp",
     "alert",
     "watch",
     "watching",
@@ -88,10 +87,15 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.release",
+    "share.dsse",
+    "share.alliance",
+    "share.views",
+    "share.counts",
     *(f"share.{stage}" for stage in ("moment", "outward", "uri", "stix_object")),
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
+    *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
@@ -111,7 +115,7 @@ WAY = (
     *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
-CALENDAR = {"share.neutral", "share.deadline"}
+CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),

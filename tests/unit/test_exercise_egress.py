@@ -31,9 +31,9 @@ from pipeline.share.subscriber import Delivery
 from pipeline.share.terms import PUBLIC, Conditions, Grant, Terms
 from pipeline.share.tlp import Tlp
 from pipeline.shell.cli import cli
+from pipeline.shell.notify.case import Case
 from pipeline.shell.notify.posting import Posting
 from pipeline.shell.notify.sources import Sources, Ways
-from pipeline.shell.notify.stage import Case
 from pipeline.shell.serve.rows import Record
 from pipeline.shell.serve.store import Store
 from pipeline.shell.settings import Settings, load
@@ -186,7 +186,7 @@ def test_nothing_is_exported_from_another_lane(tmp_path: Path, format_: str) -> 
 def test_nothing_of_an_exercise_is_pushed(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k" * 40)
     done = CliRunner().invoke(
-        cli, ["push", "--server", "https://misp.example", "--key-file", str(tmp_path / "key"),
+        cli, ["push", "--server", "https://misp.example", "--key-file", str(tmp_path / "key"), "--to", "*",
               "--follow"],
         env={"SIGHTLINE_LANE": "exercise", "SIGHTLINE_TOPIC_PREFIX": "exercise.spring."},
     )  # fmt: skip

@@ -38,6 +38,7 @@ DOCUMENTS = [
     ROOT / "docs/monitoring.md",
     *sorted((ROOT / "docs/runbooks").glob("*.md")),
     ROOT / "docs/rules.md",
+    ROOT / "docs/sharing.md",
     THREATS,
     *FIGURES,
     *DECISIONS,

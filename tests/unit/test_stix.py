@@ -28,7 +28,7 @@ from pipeline.share.stix import Profile
 from pipeline.share.stix_object import MARKINGS, Object
 from pipeline.share.stix_value import put
 from pipeline.share.stix_version import succession
-from pipeline.share.tlp import Tlp
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.share.uri import uri
 from tests.campaigns import made, value
 
@@ -48,7 +48,7 @@ def campaign(**changed: Any) -> Campaign:
         id="2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4", status=Status.OPEN, first_seen=AT,
         last_seen=AT + 90_000, indicators=(IP,), countries=("CZ", "KE"),
         organisations=("cz-nren", "ke-bank"), alerts=("a-1",), severity=3, confidence=84,
-        p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, first_told=AT + 5, grown_at=AT + 5,
+        p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, pap=Pap.GREEN, first_told=AT + 5, grown_at=AT + 5,
         confidence_word="very likely", admiralty="B2", corroboration=(), sightings=sightings,
     )  # fmt: skip
     return replace(plain, **changed)
@@ -256,8 +256,8 @@ def test_confidence_is_the_grades(grade: str, number: int | None) -> None:
 
 
 def test_of_two_campaigns_the_stricter_marks_what_they_share() -> None:
-    green = campaign(tlp="GREEN")
-    red = campaign(tlp="RED", id="another")
+    green = campaign(tlp=Tlp.GREEN)
+    red = campaign(tlp=Tlp.RED, id="another")
     for pair in ([green, red], [red, green]):
         objects = json.loads(stix.bundle(pair))["objects"]
         (address,) = of("ipv4-addr", objects)

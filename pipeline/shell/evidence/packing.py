@@ -19,6 +19,7 @@ from pipeline.rule import Rule
 from pipeline.rule_file import read_rules
 from pipeline.share import neutral
 from pipeline.share.evidence import PARAMETERS, Gathered, Kept, canonical, fingerprint
+from pipeline.share.moment import moment
 from pipeline.shell import files
 from pipeline.shell.evidence import rerun, standalone
 from pipeline.shell.observe import key as said_by
@@ -98,13 +99,13 @@ def _differs(alert: Alert, found: Sequence[Alert]) -> str:
     said = alert.finding_info
     near = [one for one in found if one.finding_info.analytic.uid == said.analytic.uid]
     what = "; ".join(
-        f"{neutral.instant(one.finding_info.first_seen_time)} … "
-        f"{neutral.instant(one.finding_info.last_seen_time)} in {', '.join(one.unmapped.countries)}"
+        f"{moment(one.finding_info.first_seen_time)} … "
+        f"{moment(one.finding_info.last_seen_time)} in {', '.join(one.unmapped.countries)}"
         for one in near[:3]
     )
     return (
         f"alert {said.uid}: the events that there are come to {what or 'no alert'}, and not to "
-        f"{neutral.instant(said.first_seen_time)} … {neutral.instant(said.last_seen_time)} in "
+        f"{moment(said.first_seen_time)} … {moment(said.last_seen_time)} in "
         f"{', '.join(alert.unmapped.countries)}: some are gone, or it has grown meanwhile"
     )
 

@@ -19,6 +19,7 @@ from pipeline.adapter.instant import Clock, Zone
 from pipeline.lane import labelled
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import WrongUseError
+from pipeline.shell.ship.guarding import Gate, GuardedConversion
 from pipeline.shell.ship.log_file import BLOCK_BYTES, LONGEST, LogFile, Place
 from pipeline.shell.ship.pack import PACK_BYTES, PACK_EVENTS, Pack, Reached, packs
 from pipeline.shell.ship.tail import Tail
@@ -34,6 +35,8 @@ class Understanding(Struct, frozen=True):
     zone: Zone
     reference_ms: int | None
     options: Options
+    gate: Gate | None = None
+    """What may leave; without one, all of it."""
     exercise: str = ""
     """Whose lane its events go to; they say so."""
 
@@ -43,6 +46,8 @@ class Understanding(Struct, frozen=True):
         if format_ is None:
             known = ", ".join(sorted(one.name for one in FORMATS))
             raise WrongUseError(f"{printable(name)}: its format cannot be told; --format: {known}")
+        if self.gate is not None:
+            return GuardedConversion(format_, self.sensor, self.clock(), self.options, self.gate)
         return Conversion(format_, self.sensor, self.clock(), self.options)
 
     def said(self, events: list[bytes]) -> list[bytes]:

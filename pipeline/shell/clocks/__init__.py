@@ -1,0 +1,1 @@
+"""Notification clocks: what persons did, written down; by when what is due; drafts to send."""
