@@ -147,6 +147,16 @@ def _exercise(body: Body) -> bool:
     if isinstance(body, Told):
         return bool(body.campaign.exercise)
     return isinstance(body, Raised) and bool(body.alert.unmapped.exercise)
+    head = "EXERCISE " if is_exercise(one) else ""
+    return f"{head}[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
+def is_exercise(one: Letter) -> bool:
+    """Whether what it is about is not meant."""
+    match one.body:
+        case Told():
+            return bool(one.body.campaign.exercise)
+        case Raised():
+            return bool(one.body.alert.unmapped.exercise)
+    return False
 
 
 def reference(one: Letter) -> str:
@@ -176,6 +186,8 @@ def text(one: Letter) -> str:
             lines = [f"{who} answers your request {one.body.request}:", "", *quoted(one.body.text)]
     banner = [BANNER, ""] if _exercise(one.body) else []
     return "\n".join((*banner, f"TLP:{one.tlp}", "", *lines, ""))
+    head = [BANNER] if is_exercise(one) else []
+    return "\n".join((*head, f"TLP:{one.tlp}", "", *lines, ""))
 
 
 def quoted(said: str) -> list[str]:

@@ -265,6 +265,7 @@ def release(
         exercise=campaign.exercise,
         label=_verdict(campaign),
         unnamed=len(seen) - len(organisations) or msgspec.UNSET,
+        exercise=campaign.exercise,
     )
 
 
