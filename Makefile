@@ -8,11 +8,8 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving marx-page lock bench peers \
-  performance pages monitoring \
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
-  performance pages monitoring chart \
-  soak overload audit clean
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving \
+  marx-page lock bench peers performance pages monitoring chart soak overload audit clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pipeline.alert import Alert, marked
+from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.episode import Change
 from pipeline.geo import Geo
@@ -50,8 +50,6 @@ class Watching:
         interest who saw it. `exercise`: whose lane this is.
         """
         self.watches: dict[str, Watch] = {}
-        self.exercise = ""
-        """Whose lane it is of; "" for the live one."""
         self.left_out = 0
         """Watches that were left out for want of room, since this was asked before."""
         self._lengths = lengths
@@ -221,8 +219,6 @@ class Watching:
         made = watch_alert(
             watch, seen, Change.CLOSED if over else change, self._benign, self._geo, self._exercise
         )
-        stage = Change.CLOSED if over else change
-        made = marked(watch_alert(watch, seen, stage, self._benign, self._geo), self.exercise)
         same = before is not None and staged(before, Change.UPDATED) == staged(made, Change.UPDATED)
         return None if before is not None and same and is_closed(before) == over else made
 

@@ -139,16 +139,10 @@ decode = msgspec.json.Decoder(Letter).decode
 def subject(one: Letter) -> str:
     """A line that tells nothing but how it may be passed on, and what kind of thing it is."""
     what = {Told: "campaign", Raised: "alert", Asked: "request", Answered: "answer"}[type(one.body)]
-    banner = f"{BANNER}: " if _exercise(one.body) else ""
+    banner = f"{BANNER}: " if is_exercise(one) else ""
     return f"{banner}[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
 
 
-def _exercise(body: Body) -> bool:
-    if isinstance(body, Told):
-        return bool(body.campaign.exercise)
-    return isinstance(body, Raised) and bool(body.alert.unmapped.exercise)
-    head = "EXERCISE " if is_exercise(one) else ""
-    return f"{head}[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
 def is_exercise(one: Letter) -> bool:
     """Whether what it is about is not meant."""
     match one.body:
@@ -184,10 +178,8 @@ def text(one: Letter) -> str:
         case Answered():
             who = one.body.by or "Somebody who was told of it, too,"
             lines = [f"{who} answers your request {one.body.request}:", "", *quoted(one.body.text)]
-    banner = [BANNER, ""] if _exercise(one.body) else []
+    banner = [BANNER, ""] if is_exercise(one) else []
     return "\n".join((*banner, f"TLP:{one.tlp}", "", *lines, ""))
-    head = [BANNER] if is_exercise(one) else []
-    return "\n".join((*head, f"TLP:{one.tlp}", "", *lines, ""))
 
 
 def quoted(said: str) -> list[str]:

@@ -265,7 +265,6 @@ def release(
         exercise=campaign.exercise,
         label=_verdict(campaign),
         unnamed=len(seen) - len(organisations) or msgspec.UNSET,
-        exercise=campaign.exercise,
     )
 
 

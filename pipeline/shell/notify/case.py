@@ -32,7 +32,6 @@ class Case:
     def __init__(self, of: Correspondence, settings: Settings) -> None:
         self.of = of
         self.not_ours = 0
-        self._exercise = settings.exercise
         self.there: set[str] = set()
         """Ids of letters that are on their topics already."""
         self._exercise = settings.exercise
@@ -70,15 +69,12 @@ class Case:
                 one = campaign.decode(value)
                 if crossing(one.exercise, self._exercise) is not None:
                     self.not_ours += 1  # of another lane: nobody is told
-                if crossing(one.exercise, self._exercise):
-                    self.not_ours += 1
                     return taken
                 self.of.campaign(one)
                 taken.about = [one.id]
             elif topic == self._alerts and value is not None:
                 alert = _decode_alert(value)
                 if crossing(alert.unmapped.exercise, self._exercise) is not None:
-                if crossing(alert.unmapped.exercise, self._exercise):
                     self.not_ours += 1
                     return taken
                 self.of.alert(alert)

@@ -154,9 +154,8 @@ class Writer:
                 identity, indicators, facet.of_alert(alert, self._sectors, label, beside), label
             )
         campaign = campaigns.decode(value)
-        label = self._label_of(campaign.id)
         _fits(campaign.exercise, self._exercise)
-        label = label_of(self._connection, campaign.id)
+        label = self._label_of(campaign.id)
         return _Made(
             campaign.id,
             frozenset((one.value, one.type) for one in campaign.indicators),
