@@ -302,8 +302,9 @@ def test_a_file_of_users_that_is_wrong_is_told(tmp_path: Path, text: str, said: 
 
 
 def test_an_exercise_is_said_on_the_page_itself(tmp_path: Path) -> None:
-    for lane in ("live", "exercise"):
-        with site(tmp_path, settings=load(environment={}, lane=lane)) as (client, _, _):
+    for lane, prefix in (("live", ""), ("exercise", "exercise.spring.")):
+        settings = load(environment={}, lane=lane, topic_prefix=prefix)
+        with site(tmp_path, settings=settings) as (client, _, _):
             assert f'data-lane="{lane}"' in client.get("/").text
 
 

@@ -36,7 +36,11 @@ def said(topic: str, **changes: str) -> dict[str, bool]:
 
 
 def test_every_kind_has_its_needs(tmp_path: Path) -> None:
-    assert set(NEEDS) == set(Kind) == {topic.kind for topic in (*TOPICS, *notifying(tmp_path))}
+    assert REGISTRY is not None
+    lane = Settings(lane="exercise", topic_prefix="exercise.spring.")
+    made = {topic.kind for topic in (*TOPICS, *notifying(tmp_path), *wanted(REGISTRY, lane))}
+    # An alliance's topics are made where one is: tests/integration/test_alliances.py.
+    assert set(NEEDS) == set(Kind) == {*made, Kind.ALLIANCE}
 
 
 def notifying(folder: Path) -> list[Wanted]:
