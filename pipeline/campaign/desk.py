@@ -52,7 +52,7 @@ class Desk:
         """
         self.exercise = exercise
         self.evidence = Evidence(lengths)
-        self.watching = watching or Watching(lengths, benign, terms, horizon_ms)
+        self.watching = watching or Watching(lengths, benign, terms, horizon_ms, exercise=exercise)
         self.told: dict[str, Campaign] = {}
         self.changed = False
         """Has anything come since the last look?"""

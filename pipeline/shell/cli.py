@@ -27,6 +27,7 @@ from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
+from pipeline.shell.cli_processing import processing_records
 from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
@@ -34,6 +35,7 @@ from pipeline.shell.cli_ship import ship
 from pipeline.shell.cli_top import top
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
+from pipeline.shell.erasing.cli import erase
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
@@ -79,6 +81,8 @@ cli.command()(export)
 cli.command()(push)
 cli.command()(ship)
 cli.command()(report)
+cli.command()(erase)
+cli.command()(processing_records)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]

@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     sectors = {of.id: of.sector for of in registry.organisations if of.sector}
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix)
+    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
     try:
         site = Site(
             store, settings, Hub(store), registry, geo, geo_name(settings), benign, users,
