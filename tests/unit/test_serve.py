@@ -302,8 +302,14 @@ def test_a_file_of_users_that_is_wrong_is_told(tmp_path: Path, text: str, said: 
 
 
 def test_an_exercise_is_said_on_the_page_itself(tmp_path: Path) -> None:
-    for lane in ("live", "exercise"):
-        with site(tmp_path, settings=load(environment={}, lane=lane)) as (client, _, _):
+    for lane, prefix in (("live", ""), ("exercise", "exercise.drill-1.")):
+        settings = load(environment={}, lane=lane, topic_prefix=prefix)
+        with site(tmp_path, settings=settings) as (client, store, _):
+            alert, replace = told.alert("a1"), msgspec.structs.replace
+            if prefix:
+                alert = replace(alert, unmapped=replace(alert.unmapped, exercise="drill-1"))
+            store.apply([told.record(alert)], {})
+            assert ids(client.get("/api/alerts?exercise=yes")) == (["a1"] if prefix else [])
             assert f'data-lane="{lane}"' in client.get("/").text
 
 
