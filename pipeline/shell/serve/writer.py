@@ -12,10 +12,18 @@ import msgspec
 from pipeline.campaign import campaign as campaigns
 from pipeline.campaign import label as labels
 from pipeline.campaign.label import Label
+from pipeline.lane import Flag, crossing
 from pipeline.shell.serve.bitmaps import Changing
 from pipeline.shell.serve.rows import KINDS, Kind, Record, Row, decode_alert, label_of
 from pipeline.view import facet
 from pipeline.view.facet import Beside
+
+
+def _fits(flag: Flag, exercise: str) -> None:
+    """What is of another lane is none of ours."""
+    if why := crossing(flag, exercise):
+        raise msgspec.DecodeError(why)
+
 
 _decode_beside = msgspec.json.Decoder(Beside).decode
 
@@ -23,7 +31,10 @@ _decode_beside = msgspec.json.Decoder(Beside).decode
 class Writer:
     """What writes; `sectors` is by organisation, `names` of facets by their number."""
 
-    def __init__(self, connection: sqlite3.Connection, sectors: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, sectors: Mapping[str, str], exercise: str = ""
+    ) -> None:
+        self._exercise = exercise
         self.not_ours = 0
         self.names: dict[int, str] = {}
         self._connection = connection
@@ -134,6 +145,8 @@ class Writer:
         beside = _decode_beside(value)
         if kind == "alerts":
             alert = decode_alert(value)
+            _fits(alert.unmapped.exercise, self._exercise)
+            beside = msgspec.structs.replace(beside, exercise=alert.unmapped.exercise or False)
             identity = alert.finding_info.uid
             label = self._label_of(identity)
             indicators = frozenset((one.value, one.name) for one in alert.observables)
@@ -141,6 +154,7 @@ class Writer:
                 identity, indicators, facet.of_alert(alert, self._sectors, label, beside), label
             )
         campaign = campaigns.decode(value)
+        _fits(campaign.exercise, self._exercise)
         label = self._label_of(campaign.id)
         return _Made(
             campaign.id,
