@@ -30,11 +30,14 @@ def test_a_sensor_may_write_one_topic() -> None:
 
 
 def test_a_worker_may_do_what_its_stages_may() -> None:
-    intake, correlate, campaign, share, worker = (
+    intake, correlate, campaign, share, alliances, worker = (
         grants(Principal(role, "w"), PREFIXED)
-        for role in (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.WORKER)
+        for role in (
+            *(Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.ALLIANCES),
+            Role.WORKER,
+        )
     )
-    assert worker == intake | correlate | campaign | share
+    assert worker == intake | correlate | campaign | share | alliances
     assert intake - correlate
     assert correlate - intake
 
@@ -43,7 +46,9 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
 def test_no_role_reaches_beyond_its_prefix(role: Role) -> None:
     for grant in grants(Principal(role, "one"), PREFIXED):
         assert grant.name.startswith("x.")
-        families = {f"x.{family}." for family in ("events", "notify", "feed", "replies")}
+        families = {
+            f"x.{family}." for family in ("events", "notify", "feed", "replies", "alliance")
+        }
         assert not grant.prefixed or grant.name in families
 
 
