@@ -33,6 +33,14 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
     stages = (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.ALLIANCES)
     intake, correlate, *others = (grants(Principal(role, "w"), PREFIXED) for role in stages)
     assert grants(Principal(Role.WORKER, "w"), PREFIXED) == intake.union(correlate, *others)
+    intake, correlate, campaign, share, alliances, worker = (
+        grants(Principal(role, "w"), PREFIXED)
+        for role in (
+            *(Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.ALLIANCES),
+            Role.WORKER,
+        )
+    )
+    assert worker == intake | correlate | campaign | share | alliances
     assert intake - correlate
     assert correlate - intake
 
@@ -43,6 +51,9 @@ def test_no_role_reaches_beyond_its_prefix(role: Role) -> None:
         assert grant.name.startswith("x.")
         known = ("events", "notify", "feed", "replies", "alliance")
         families = {f"x.{family}." for family in known}
+        families = {
+            f"x.{family}." for family in ("events", "notify", "feed", "replies", "alliance")
+        }
         assert not grant.prefixed or grant.name in families
 
 
