@@ -139,14 +139,18 @@ decode = msgspec.json.Decoder(Letter).decode
 def subject(one: Letter) -> str:
     """A line that tells nothing but how it may be passed on, and what kind of thing it is."""
     what = {Told: "campaign", Raised: "alert", Asked: "request", Answered: "answer"}[type(one.body)]
-    banner = f"{BANNER}: " if _exercise(one.body) else ""
+    banner = f"{BANNER}: " if is_exercise(one) else ""
     return f"{banner}[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
 
 
-def _exercise(body: Body) -> bool:
-    if isinstance(body, Told):
-        return bool(body.campaign.exercise)
-    return isinstance(body, Raised) and bool(body.alert.unmapped.exercise)
+def is_exercise(one: Letter) -> bool:
+    """Whether what it is about is not meant."""
+    match one.body:
+        case Told():
+            return bool(one.body.campaign.exercise)
+        case Raised():
+            return bool(one.body.alert.unmapped.exercise)
+    return False
 
 
 def reference(one: Letter) -> str:
@@ -174,7 +178,7 @@ def text(one: Letter) -> str:
         case Answered():
             who = one.body.by or "Somebody who was told of it, too,"
             lines = [f"{who} answers your request {one.body.request}:", "", *quoted(one.body.text)]
-    banner = [BANNER, ""] if _exercise(one.body) else []
+    banner = [BANNER, ""] if is_exercise(one) else []
     return "\n".join((*banner, f"TLP:{one.tlp}", "", *lines, ""))
 
 
