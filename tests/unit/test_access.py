@@ -42,7 +42,9 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
 def test_no_role_reaches_beyond_its_prefix(role: Role) -> None:
     for grant in grants(Principal(role, "one"), PREFIXED):
         assert grant.name.startswith("x.")
-        families = {f"x.{family}." for family in ("events", "notify", "feed", "replies", "alliance")}
+        families = {
+            f"x.{family}." for family in ("events", "notify", "feed", "replies", "alliance")
+        }
         assert not grant.prefixed or grant.name in families
 
 
