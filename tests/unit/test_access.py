@@ -41,6 +41,9 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
         )
     )
     assert worker == intake | correlate | campaign | share | alliances
+    of = {role: grants(Principal(role, "w"), PREFIXED) for role in (*stages, Role.WORKER)}
+    assert of[Role.WORKER] == frozenset().union(*(of[role] for role in stages))
+    intake, correlate = of[Role.INTAKE], of[Role.CORRELATE]
     assert intake - correlate
     assert correlate - intake
 

@@ -65,6 +65,10 @@ def test_an_alliance_has_two_topics_and_one_that_does_not_verify_none(tmp_path: 
     version = tmp_path / "alliances" / "v4" / "1.json"
     version.write_bytes(version.read_bytes().replace(b'"sig":"', b'"sig":"AA'))
     assert wanted(REGISTRY, Settings(alliances=str(tmp_path / "alliances"))) == list(TOPICS)
+    exercise = wanted(REGISTRY, Settings(lane="exercise", topic_prefix="exercise.one."))
+    known = {topic.kind for topic in (*TOPICS, *notifying(tmp_path), *exercise)}
+    # What an alliance is told is made where there is one: tests/integration has it.
+    assert set(NEEDS) == set(Kind) == known | {Kind.ALLIANCE}
 
 
 def notifying(folder: Path) -> list[Wanted]:
