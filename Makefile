@@ -13,7 +13,7 @@ WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras bas
   soak overload audit clean
 
 help: ## What there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(SETUP) ## Make .venv and install the project
 

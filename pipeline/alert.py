@@ -12,6 +12,7 @@ from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
 from pipeline.indicator import IP
+from pipeline.lane import BANNER, Flag, flag_of
 from pipeline.rule import Level
 from pipeline.share.tlp import Pap, Tlp
 from pipeline.surprise import lowered
@@ -110,6 +111,7 @@ class Unmapped(Struct, frozen=True):
     everywhere always; this is its standing record, until it changes (see `pipeline.endemic`).
     Of a watched indicator: `watch`, who shared it, and `tlp` and `pap`, the strictest of what came
     together; `may_block` says whether that allows to block it.
+    `exercise`: it is of this exercise, and not meant (see `pipeline.lane`).
     """
 
     countries: tuple[str, ...]
@@ -123,6 +125,7 @@ class Unmapped(Struct, frozen=True):
     tlp: Tlp | msgspec.UnsetType = msgspec.UNSET
     pap: Pap | msgspec.UnsetType = msgspec.UNSET
     may_block: bool | msgspec.UnsetType = msgspec.UNSET
+    exercise: Flag = msgspec.UNSET
 
 
 class Alert(Struct, frozen=True):
@@ -146,8 +149,8 @@ METADATA = AlertMetadata("1.5.0", Product("Sightline", "Sightline", __version__)
 _encode = msgspec.json.Encoder().encode
 
 
-def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
-    """The finding that one revision of an episode is."""
+def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise: str = "") -> Alert:
+    """The finding that one revision of an episode is; `exercise`: of whose lane, if of one."""
     rule = episode.rule
     activity, status = STAGE[episode.change]
     kind = rule.indicator_type
@@ -168,7 +171,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
         ).severity,
         status_id=status,
         time=episode.last_seen,
-        message=_message(episode),
+        message=f"{BANNER}: {_message(episode)}" if exercise else _message(episode),
         metadata=METADATA,
         finding_info=FindingInfo(
             episode.id,
@@ -188,6 +191,7 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED) -> Alert:
             listed,
             episode.p_value,
             episode.endemic,
+            exercise=flag_of(exercise),
         ),
     )
 

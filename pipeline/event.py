@@ -28,7 +28,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class Metadata(Struct, frozen=True, gc=False):
-    """`uid` names the event; it is unique per sensor. `labels` may hold TLP and PAP."""
+    """`uid` names the event; it is unique per sensor. `labels` may hold TLP and PAP, and what it
+    says of its lane (`pipeline.lane`).
+    """
 
     uid: Name
     labels: Annotated[list[Label], Meta(max_length=MAX_LABELS)] | None = None

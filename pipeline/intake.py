@@ -16,6 +16,7 @@ from pipeline.event import Event
 from pipeline.feedback import Figures, Repeats, SourceFigures, number_of
 from pipeline.fold import Folds, groups_of
 from pipeline.indicator import indicators
+from pipeline.lane import mismatch
 from pipeline.registry import Party
 from pipeline.share.mark import UNMARKED, Mark, mark_of
 from pipeline.share.tlp import Pap, Tlp
@@ -63,7 +64,8 @@ class Intake:
     `clock` says what becomes of events whose time is off, if they are not taken at their word.
     With several parties in it (an offline run), the events of a batch fold by party. With
     `company` each sighting has a sample of its companions; `asked` is what rules ask of events
-    beyond who saw an indicator; `figures` are added to, for the sensors' operators.
+    beyond who saw an indicator; `figures` are added to, for the sensors' operators. `exercise`:
+    whose lane the source is of; "" for the live one.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Intake:
         "_by_mark",
         "_clock",
         "_companies",
+        "_exercise",
         "_figures",
         "_folds",
         "_heard",
@@ -98,8 +101,10 @@ class Intake:
         company: bool = False,
         asked: Asked | None = None,
         figures: SourceFigures | None = None,
+        exercise: str = "",
     ) -> None:
         self.source = source
+        self._exercise = exercise
         self._speaks_for = speaks_for
         self._known = known
         self._lengths = lengths
@@ -175,6 +180,11 @@ class Intake:
             if heard is None:
                 refused.append((n, self._reject_sensor(sensor)))
                 continue
+            if event.metadata.labels is not None or self._exercise:
+                why = mismatch(event.metadata.labels, self._exercise)
+                if why is not None:
+                    refused.append((n, self._reject_lane(why)))
+                    continue
             if now_ms - time < heard.offset:  # noqa: PLR1730 - a call an event
                 heard.offset = now_ms - time
             if clock is not None and abs(now_ms - time) > clock.bound_ms:
@@ -288,6 +298,10 @@ class Intake:
             reason, detail = Reason.UNKNOWN_SENSOR, f"{sensor!r} is not in the registry"
         self.tally.rejected[reason] += 1
         return Rejection(reason, detail, b"")
+
+    def _reject_lane(self, why: str) -> Rejection:
+        self.tally.rejected[Reason.EXERCISE_MISMATCH] += 1
+        return Rejection(Reason.EXERCISE_MISMATCH, why, b"")
 
     def pack(self, partitions: int, ingested_ms: int) -> dict[int, list[Sightings]]:
         """What was folded since the last call, by the partition of `sightings` it goes to."""

@@ -78,7 +78,12 @@ class Registry(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def terms(self) -> Terms:
         """The terms of all that see anything."""
-        return Terms({of.id: of.conditions for of in self.organisations})
+        return Terms(
+            {
+                of.id: msgspec.structs.replace(of.conditions, trust=of.trust, country=of.country)
+                for of in self.organisations
+            }
+        )
 
     @cached_property
     def parties(self) -> tuple[Party, ...]:
@@ -241,8 +246,8 @@ class _Reading:
                 self.sensor((index, number), sensor, Party(id_, country or ""))
                 for number, sensor in enumerate(sensors)
             ),
-            trust=(trust := self.share(at, table, "trust")),
-            conditions=self.conditions(at, table, trust),
+            trust=self.share(at, table, "trust"),
+            conditions=self.conditions(at, table),
         )
         if id_ and _ID.fullmatch(id_):
             for topic in (topic_name(party, self.prefix) for party in organisation.parties):
@@ -312,13 +317,11 @@ class _Reading:
             return None
         return float(value)
 
-    def conditions(
-        self, at: tuple[int, int], table: dict[str, Any], trust: float | None
-    ) -> Conditions:
+    def conditions(self, at: tuple[int, int], table: dict[str, Any]) -> Conditions:
         conditions, problems = read_conditions(table)
         for key, message in problems:
             self.wrong((*at, key), message)
-        return msgspec.structs.replace(conditions, trust=trust)
+        return conditions
 
     def string(self, at: tuple[int, int], table: dict[str, Any], key: str) -> str | None:
         value = table.get(key)

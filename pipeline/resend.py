@@ -15,6 +15,7 @@ from pipeline.clock import Clock, ClockPolicy
 from pipeline.dead_letter import DeadLetter
 from pipeline.decode import Reason
 from pipeline.intake import Intake
+from pipeline.lane import exercise_of
 from pipeline.registry import Party, Registry
 
 
@@ -50,6 +51,7 @@ class Judge:
         self._known = registry.sensors
         self._lateness = lateness_ms
         self._clock = clock
+        self._exercise = exercise_of(prefix) or ""
         self._speaking: dict[str, dict[str, Party]] = {
             topic: {s: p for s, p in registry.sensors.items() if p == party}
             for topic, party in registry.topics(prefix).items()
@@ -71,7 +73,10 @@ class Judge:
             # Not even tried here: it has ended processes of ours.
             return Verdict(Held.BUG, "it ended workers; newer ones may read it")
         sensors = self._speaking[letter.topic]
-        intake = Intake(letter.topic, sensors, self._known, {}, self._lateness, self._clock)
+        intake = Intake(
+            letter.topic, sensors, self._known, {}, self._lateness, self._clock,
+            exercise=self._exercise,
+        )  # fmt: skip
         rejected = intake.read(letter.raw, letter.ingested)
         if rejected and len(rejected) == intake.tally.received:
             _, first = rejected[0]

@@ -17,7 +17,7 @@ from pipeline.indicator import (
     canonical_url,
 )
 from pipeline.indicator_type import INDICATOR_TYPES
-from pipeline.share.tlp import Tlp
+from pipeline.share.tlp import Pap, Tlp
 
 COUNTRIES = ("AT", "BR", "CZ", "DE", "IN", "KE", "US")
 _WORDS = (
@@ -121,6 +121,7 @@ def made(seed: int, most: int = 4) -> Campaign:
             for one in members
         ),
         tlp=dice.choice(list(Tlp)),
+        pap=dice.choice([msgspec.UNSET, *Pap]),
         first_told=first + dice.randrange(last - first + 1),
         grown_at=last,
         confidence_word=word,

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pysequoia
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +22,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.shell.access.certificates import make_authority, make_broker
+
+
+def opened(armored: object, key: pysequoia.Cert) -> EmailMessage:
+    """A message that was encrypted to a key."""
+    assert isinstance(armored, bytes)
+    assert key.secrets is not None
+    read = pysequoia.decrypt(armored, decryptor=key.secrets.decryptor())
+    assert read.bytes is not None
+    message = email.message_from_bytes(read.bytes, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
 
 
 @dataclass

@@ -23,6 +23,7 @@ from pipeline.campaign.label import About, Label, Labels, Verdict
 from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.lane import Flag
 from pipeline.share.mark import UNMARKED, Mark
 from pipeline.share.terms import Terms
 from pipeline.share.tlp import Pap, Tlp, strictest_pap, strictest_tlp
@@ -102,6 +103,7 @@ class Campaign(Struct, frozen=True):
     judged by all that is known now; `grown_at` is when its latest member, country or organisation
     came. `p_value` is that of its alerts taken together, null where none has one. `confidence` is
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
+    `exercise`: it is of this exercise, and not meant.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
     if there is room, and `sightings_omitted` is how many more there are. `unnamed`: in what is
@@ -132,6 +134,7 @@ class Campaign(Struct, frozen=True):
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
     label: Word | msgspec.UnsetType = msgspec.UNSET
+    exercise: Flag = msgspec.UNSET
     pap: Pap | msgspec.UnsetType = msgspec.UNSET
     unnamed: int | msgspec.UnsetType = msgspec.UNSET
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
@@ -42,8 +44,12 @@ class Desk:
         horizon_ms: int = HORIZON_MS,
         most: int = MOST_FACTS,
         watching: Watching | None = None,
+        exercise: str = "",
     ) -> None:
-        """`lengths`: as of `Evidence`; `terms`: of those who see."""
+        """`lengths`: as of `Evidence`; `terms`: of those who see; `exercise`: whose lane it is of,
+        "" for the live one.
+        """
+        self.exercise = exercise
         self.evidence = Evidence(lengths)
         self.watching = watching or Watching(lengths, benign, horizon_ms)
         self.told: dict[str, Campaign] = {}
@@ -126,6 +132,8 @@ class Desk:
         evidence, labels = self.evidence, self._labels
         found, matches = self.groups(), self._matches.values()
         now = campaigns(evidence, found, matches, self._terms, self._trust(), labels)
+        if self.exercise:
+            now = [msgspec.structs.replace(one, exercise=self.exercise) for one in now]
         raised = self._matches.keys() | self._merged.keys()
         revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
         self.told.update((one.id, one) for one in revisions)

@@ -29,8 +29,11 @@ from pipeline.share.terms import Terms
 from pipeline.share.tlp import UNLABELLED_TLP
 
 TOPIC, WEBHOOK, EMAIL, SYSLOG = "topic", "webhook", "email", "syslog"
-MOST_REQUESTS: Final = 1_000
-"""Of one asker, that are remembered."""
+MOST_REQUESTS: Final = 100
+"""That one asker makes in `REQUESTS_MS`; more are ignored."""
+REQUESTS_MS: Final = 86_400_000
+MOST_REMEMBERED: Final = 10_000
+"""Requests that can still be answered: the newest."""
 _CLOSED: Final = frozenset({Status.CLOSED, Status.MERGED})
 
 
@@ -99,7 +102,7 @@ class Correspondence:
         self._alerts: dict[str, Alert] = {}
         self._rulings: dict[str, dict[Victim, Ruling]] = {}
         self._requests: dict[str, Asker] = {}
-        self._asked: dict[str, int] = {}
+        self._asked: dict[str, list[int]] = {}
         homes = {of.id: of.country for of in routes.organisations}
         self._subscribers = [
             (one, condition, _recipient(one, homes))
@@ -316,9 +319,15 @@ class Correspondence:
 
     def _ask(self, by: str, said: Request, at: int) -> list[Entry] | None:
         about = self._meant(by, said.thread)
-        if about is None or self._asked.get(by, 0) >= MOST_REQUESTS:
+        if about is None:
             return None
-        request = self._remember(by, said, about)
+        request = identity(by, said)
+        if request not in self._requests:
+            lately = [when for when in self._asked.get(by, ()) if at - when < REQUESTS_MS]
+            if len(lately) >= MOST_REQUESTS:
+                return None
+            self._asked[by] = [*lately, at]
+        self._remember(request, Asker(by, about, said.thread))
         entries = []
         for told in self.ledger.about(about):
             csirt = self._routes.csirts.get(told.to)
@@ -336,14 +345,12 @@ class Correspondence:
     def remember(self, by: str, said: Said) -> None:
         """Note what was written before, and has led to its letters."""
         if isinstance(said, Request) and (about := self._meant(by, said.thread)) is not None:
-            self._remember(by, said, about)
+            self._remember(identity(by, said), Asker(by, about, said.thread))
 
-    def _remember(self, by: str, said: Request, about: str) -> str:
-        request = identity(by, said)
-        if request not in self._requests:
-            self._asked[by] = self._asked.get(by, 0) + 1
-        self._requests[request] = Asker(by, about, said.thread)
-        return request
+    def _remember(self, request: str, asker: Asker) -> None:
+        self._requests[request] = asker
+        if len(self._requests) > MOST_REMEMBERED:
+            del self._requests[next(iter(self._requests))]
 
     def _meant(self, by: str, thread: str) -> str | None:
         """Our own id of what a recipient calls so; the operator uses ours."""

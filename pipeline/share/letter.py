@@ -94,15 +94,11 @@ class Letter(Struct, frozen=True):
 
 
 def letter(to: str, at: int, body: Body) -> Letter:
-    name: tuple[str, ...]
-    match body:
-        case Told():
-            name = (body.thread, str(body.revision))
-        case Raised():
-            name = (body.alert.finding_info.uid, str(body.revision))
-        case _:
-            name = (body.request, body.by, sha256(body.text.encode()).hexdigest())
-    return Letter(str(uuid5(_NAMESPACE, "\0".join((to, type(body).__name__, *name)))), to, at, body)
+    """The same to the same has the same id. By all that it says, not by thread and revision: what
+    was one campaign may be part of another later, under a name that was used before.
+    """
+    says = sha256(msgspec.json.encode(body)).hexdigest()
+    return Letter(str(uuid5(_NAMESPACE, f"{to}\0{says}")), to, at, body)
 
 
 def substance(campaign: Campaign, yours: Iterable[Victim]) -> str:

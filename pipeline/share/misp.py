@@ -46,7 +46,7 @@ from pipeline.share.outward import (
     seen_by,
     summary,
 )
-from pipeline.share.tlp import UNLABELLED_PAP, UNLABELLED_TLP, Pap, Tlp, tlp_of
+from pipeline.share.tlp import UNLABELLED_PAP, Pap, Tlp
 
 _NETWORK, _PAYLOAD = "Network activity", "Payload delivery"
 _ANALYSIS, _OTHER = "External analysis", "Other"
@@ -99,15 +99,14 @@ class FeedEvent(Struct, frozen=True):
 def event(
     campaign: Campaign,
     producer: Producer | None = None,
-    pap: Pap = UNLABELLED_PAP,
     *,
     sightings: bool = False,
 ) -> Event:
     """A campaign as MISP has it. With `sightings`, each attribute says who saw it."""
-    return _event(outward(campaign), producer or Producer(), pap, sightings)
+    return _event(outward(campaign), producer or Producer(), sightings)
 
 
-def _event(campaign: Campaign, producer: Producer, pap: Pap, sightings: bool) -> Event:
+def _event(campaign: Campaign, producer: Producer, sightings: bool) -> Event:
     at = str(revised_at(campaign) // 1_000)
     over = campaign.status in {Status.CLOSED, Status.MERGED} or revoked(campaign)
     head = "Withdrawn: " if revoked(campaign) else ""
@@ -115,7 +114,9 @@ def _event(campaign: Campaign, producer: Producer, pap: Pap, sightings: bool) ->
     for one in campaign.sightings:
         if (member := Member(one.type, one.value)) in seen:
             seen[member].append(one)
-    detectable = not revoked(campaign) and not harmless(campaign)
+    pap = campaign.pap or UNLABELLED_PAP
+    # What may be detected is blocked, too, by who exports MISP's detections to a firewall.
+    detectable = not revoked(campaign) and not harmless(campaign) and pap in {Pap.CLEAR, Pap.GREEN}
     attributes = [
         _attribute(campaign.id, member, of, at, producer, detectable, sightings)
         for member, of in seen.items()
@@ -191,11 +192,12 @@ def _sighting(campaign: str, seen: Seen, producer: Producer) -> dict[str, Any]:
 
 
 def _iso(ms: int) -> str:
-    return f"{moment(ms)[:-1]}000+00:00"
+    """As Python writes a time, which is what MISP reads: a whole second without its zeros."""
+    return f"{moment(ms)[:-1]}000+00:00" if ms % 1_000 else f"{moment(ms)[:-5]}+00:00"
 
 
 def _tags(campaign: Campaign, pap: Pap) -> list[dict[str, Any]]:
-    tlp = tlp_of(campaign.tlp) or UNLABELLED_TLP
+    tlp = campaign.tlp
     names = [(f"tlp:{tlp.lower()}", _COLOURS[tlp]), (f"PAP:{pap}", _PLAIN_COLOUR)]
     said = [f'estimative-language:likelihood-probability="{_hyphened(campaign.confidence_word)}"']
     if len(campaign.admiralty) == 2:
@@ -213,23 +215,19 @@ def _hyphened(word: str) -> str:
     return plain(word).replace(" ", "-").replace('"', "")
 
 
-def pushed(
-    campaign: Campaign, producer: Producer | None = None, pap: Pap = UNLABELLED_PAP
-) -> Event:
+def pushed(campaign: Campaign, producer: Producer | None = None) -> Event:
     """A campaign as it is sent to a server: with sightings, not yet published, and for whom its
     label allows there. RED is not to be sent.
     """
-    made = event(campaign, producer, pap, sightings=True)
-    tlp = tlp_of(campaign.tlp) or UNLABELLED_TLP
+    made = event(campaign, producer, sightings=True)
+    tlp = campaign.tlp
     del made["publish_timestamp"]
     return made | {"published": False, "distribution": _DISTRIBUTION.get(tlp, _OURS_ONLY)}
 
 
-def feed_event(
-    campaign: Campaign, producer: Producer | None = None, pap: Pap = UNLABELLED_PAP
-) -> FeedEvent:
+def feed_event(campaign: Campaign, producer: Producer | None = None) -> FeedEvent:
     """A campaign as a feed's file."""
-    return of_feed(event(campaign, producer, pap))
+    return of_feed(event(campaign, producer))
 
 
 def of_feed(made: Event) -> FeedEvent:

@@ -34,7 +34,7 @@ from pipeline.indicator import (
     USER_AGENT,
 )
 from pipeline.share.outward import Producer, outward, revoked, summary
-from pipeline.share.tlp import UNLABELLED_TLP, Tlp, tlp_of
+from pipeline.share.tlp import Pap, Tlp
 
 _CREATE, _UPDATE, _CLOSE = 1, 2, 3
 _NEW, _IN_PROGRESS, _RESOLVED = 1, 2, 4
@@ -105,6 +105,8 @@ class CampaignUnmapped(Struct, frozen=True):
     merged_into: str | msgspec.UnsetType = msgspec.UNSET
     split_from: str | msgspec.UnsetType = msgspec.UNSET
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
+    pap: Pap | msgspec.UnsetType = msgspec.UNSET
+    unnamed: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class CampaignFinding(Struct, frozen=True):
@@ -132,7 +134,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
     """The finding that one revision of a campaign is."""
     told = outward(campaign)
     activity, status = (_CLOSE, _RESOLVED) if revoked(told) else _STATUS[told.status]
-    tlp = tlp_of(told.tlp) or UNLABELLED_TLP
+    tlp = told.tlp
     said = summary(told)
     about = CampaignInfo(
         told.id,
@@ -172,6 +174,8 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
             told.merged_into,
             told.split_from,
             told.withdrawn,
+            told.pap,
+            told.unnamed,
         ),
     )
 

@@ -18,10 +18,11 @@ from msgspec import Struct
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
 from pipeline.campaign.label import Verdict
 from pipeline.event import LAST_TIME_MS
-from pipeline.indicator import CREDENTIAL
+from pipeline.indicator import CREDENTIAL, is_pseudonym
 
 replace = msgspec.structs.replace
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII).fullmatch
+_PSEUDONYM = re.compile(r"pseudonym:1:\d+:[0-9a-f]{32}", re.ASCII)
 _RANK = {status: number for number, status in enumerate(Status)}
 
 NAMESPACE = UUID("6f0d3a52-94f3-5c0a-8f0e-5a3f7c1c9d27")
@@ -44,8 +45,11 @@ def named(*parts: str) -> str:
 
 def outward(campaign: Campaign) -> Campaign:
     """Without a clear credential, and with one sighting of an indicator, organisation and country:
-    organisations whose names are withheld from a recipient all bear the same one.
+    one organisation may have labelled its events differently, and those whose names are withheld
+    from a recipient all bear the same one. Without pseudonyms, too: no format has a word for them,
+    and to whoever has no key they say nothing.
     """
+    campaign = _in_clear(campaign)
     named_so = {(one.type, one.value) for one in campaign.indicators}
     named_so |= {(one.type, one.value) for one in campaign.sightings}
     clear = {value for kind, value in named_so if value and not _kept(kind, value)}
@@ -60,6 +64,9 @@ def outward(campaign: Campaign) -> Campaign:
             first_seen=seen.first_seen if known is None else min(seen.first_seen, known.first_seen),
             last_seen=seen.last_seen if known is None else max(seen.last_seen, known.last_seen),
             slices=seen.slices + (0 if known is None else known.slices),
+            # Its own labels are part of the campaign's, which is the strictest.
+            tlp=msgspec.UNSET,
+            pap=msgspec.UNSET,
         )
     covered = dict.fromkeys(
         Member(one.type, _covered(one.type, one.value)) for one in campaign.indicators
@@ -71,6 +78,21 @@ def outward(campaign: Campaign) -> Campaign:
         reasons=tuple(
             replace(one, value=_covered(one.type, one.value), why=_without(one.why, clear))
             for one in campaign.reasons
+        ),
+    )
+
+
+def _in_clear(campaign: Campaign) -> Campaign:
+    if not any(is_pseudonym(one.value) for one in campaign.indicators):
+        return campaign
+    return replace(
+        campaign,
+        indicators=tuple(one for one in campaign.indicators if not is_pseudonym(one.value)),
+        sightings=tuple(one for one in campaign.sightings if not is_pseudonym(one.value)),
+        reasons=tuple(
+            replace(one, why=_PSEUDONYM.sub("(a pseudonym)", one.why))
+            for one in campaign.reasons
+            if not is_pseudonym(one.value)
         ),
     )
 
@@ -110,8 +132,9 @@ def revised_at(campaign: Campaign) -> int:
 
     The clock is not asked, so that exporting twice comes to the same bytes, and a recipient learns
     nothing of what it may not see. Where nothing is later but a late sighting came, each thing that
-    a campaign is made of counts for a millisecond. What a revision takes away without anything new
-    is not seen here: who remembers what was exported sees to that (`pipeline.share.stix_version`).
+    a campaign is made of counts for a millisecond. What a revision takes away without anything new,
+    and that a slice's first sighting was earlier than thought, is not seen here: who remembers what
+    was exported sees to that (`pipeline.share.stix_version`).
     """
     said = campaign.label.at if isinstance(campaign.label, Word) else 0
     latest = max(
@@ -145,8 +168,8 @@ def plain(text: str, most: int = 120) -> str:
 def summary(campaign: Campaign) -> str:
     """What was seen, in one sentence."""
     said = _of(len(campaign.indicators), "indicator")
-    if campaign.organisations:
-        said += f" seen by {_of(len(campaign.organisations), 'organisation')}"
+    if whom := len(campaign.organisations) + (campaign.unnamed or 0):
+        said += f" seen by {_of(whom, 'organisation')}"
     return f"{said} in {', '.join(campaign.countries)}" if campaign.countries else said
 
 

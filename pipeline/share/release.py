@@ -91,7 +91,8 @@ class Reader(NamedTuple):
 class Recipient(Struct, frozen=True):
     """Who is to have it, and on what way.
 
-    `readers`: itself, or the members of an alliance. `blocking`: what is released drives a block.
+    `readers`: itself, or those members of an alliance who read it; `members`: those who may put
+    something into it. `blocking`: what is released drives a block.
     What an alliance's policy adds: `granularity`, the most that is told of who saw it, and `types`,
     the indicator types that are told of; all if empty.
     """
@@ -103,6 +104,13 @@ class Recipient(Struct, frozen=True):
     blocking: bool = False
     granularity: Granularity = Granularity.ORGANISATION
     types: frozenset[str] = frozenset()
+    members: tuple[Reader, ...] = ()
+
+    def has(self, organisation: str, country: str) -> bool:
+        """Is it a member, by itself or with its country?"""
+        return any(
+            one.name == organisation if one.name else one.country == country for one in self.members
+        )
 
     def is_one_of(self, organisation: str) -> bool:
         """Is it that organisation itself, on a way of its own?"""
@@ -135,17 +143,18 @@ THE_COMMUNITY = Recipient(Kind.COMMUNITY)
 THE_PUBLIC = Recipient(Kind.PUBLIC)
 
 
-def granted(conditions: Conditions, recipient: Recipient) -> Granularity | None:
+def granted(whose: str, conditions: Conditions, recipient: Recipient) -> Granularity | None:
     """What an organisation lets a recipient know of who saw it; None: it may not have it.
 
-    Of several grants the finest; what several read, each of them must be granted.
+    Of several grants the finest; what several read, each of them must be granted. To an alliance
+    as such only its members give.
     """
     grants: dict[str, Granularity] = {}
     for grant in conditions.releasable_to:
         known = grants.get(grant.to, Granularity.COUNT)
         grants[grant.to] = min(known, grant.granularity, key=lambda one: one.coarseness)
     to_all = [PUBLIC] if recipient.kind is Kind.PUBLIC else [PUBLIC, COMMUNITY]
-    if recipient.kind is Kind.ALLIANCE:
+    if recipient.kind is Kind.ALLIANCE and recipient.has(whose, conditions.country):
         to_all.append(ALLIANCE + recipient.id)
     at_once = _finest(grants, to_all)
     if recipient.kind in {Kind.PUBLIC, Kind.COMMUNITY} or not recipient.readers:
@@ -187,7 +196,7 @@ def _shown(campaign: Campaign, terms: Terms, recipient: Recipient) -> Iterator[_
             yield _Shown(seen, whose, tlp, pap)
             continue
         if whose not in allowed:
-            allowed[whose] = granted(conditions, recipient)
+            allowed[whose] = granted(whose, conditions, recipient)
         granularity = allowed[whose]
         if granularity is None or tlp.strictness > most:
             continue

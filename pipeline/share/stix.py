@@ -39,7 +39,6 @@ from pipeline.share.outward import (
 )
 from pipeline.share.stix_object import MARKINGS, Object, marking, name, shared, united
 from pipeline.share.stix_value import EXTENDED, EXTENSION, EXTENSION_SCHEMA, Put, put
-from pipeline.share.tlp import UNLABELLED_TLP, tlp_of
 
 _MOST_COUNTED = 999_999_999
 """The most that STIX counts."""
@@ -89,7 +88,7 @@ class _Writer:
     def __init__(self, campaign: Campaign, producer: Producer, profile: Profile) -> None:
         self._campaign = campaign
         self._profile = profile
-        self._tlp = tlp_of(campaign.tlp) or UNLABELLED_TLP
+        self._tlp = campaign.tlp
         self._producer = self._shared(
             "identity", f"producer {producer.name}", None,
             name=producer.name, identity_class="system",
@@ -151,6 +150,8 @@ class _Writer:
         labels = [f"status:{campaign.status}"]
         if campaign.severity in _SEVERITIES:
             labels.append(f"severity:{_SEVERITIES[campaign.severity]}")
+        if campaign.pap:
+            labels.append(f"PAP:{campaign.pap}")
         if isinstance(campaign.label, Word):
             labels.append(str(campaign.label.verdict))
         grade = f"{campaign.confidence_word} ({campaign.admiralty})"

@@ -64,13 +64,14 @@ class Grant(Struct, frozen=True):
 class Conditions(Struct, frozen=True):
     """What one organisation says of what it contributes; None where it says nothing.
 
-    `trust`: how far the registry says it is believed, 0 … 1.
+    `trust`: how far the registry says it is believed, 0 … 1; `country`: its home.
     """
 
     tlp: Tlp | None = None
     pap: Pap | None = None
     releasable_to: tuple[Grant, ...] = ()
     trust: float | None = None
+    country: str = ""
 
     def label(self, said: Tlp | None) -> Tlp:
         """Of what it labelled so itself: the strictest of what it said."""

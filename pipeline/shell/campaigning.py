@@ -22,6 +22,7 @@ from pipeline.benign import Benign
 from pipeline.campaign import campaign, label
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
+from pipeline.lane import crossing
 from pipeline.rule import Rule
 from pipeline.share.terms import Terms
 from pipeline.shell import metrics
@@ -112,6 +113,7 @@ class CampaignStage:
             self._terms,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
+            exercise=settings.exercise,
         )
         marks = [
             Watermarks(settings.lateness_ms, settings.straggler_after_ms)
@@ -126,8 +128,11 @@ class CampaignStage:
         settings = self._settings
         async for _, _, value in everything(settings, settings.topic("campaigns")):
             try:
-                if value is not None:
-                    case.desk.remember(campaign.decode(value))
+                if value is None:
+                    continue
+                told = campaign.decode(value)
+                if crossing(told.exercise, settings.exercise) is None:
+                    case.desk.remember(told)
             except msgspec.DecodeError:
                 metrics.RECORDS_NOT_OURS.inc()
         for topic in self._topics.values():
@@ -287,7 +292,11 @@ class Case:
             if tp.topic == self._sightings:
                 return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
             if tp.topic == self._alerts:
-                self.desk.raise_(_decode_alert(value or b""))
+                alert = _decode_alert(value or b"")
+                if crossing(alert.unmapped.exercise, self.desk.exercise) is None:
+                    self.desk.raise_(alert)
+                else:
+                    self.not_ours += 1
             elif tp.topic == self._labels:
                 self.desk.label(label.decode(value or b""))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

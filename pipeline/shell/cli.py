@@ -15,10 +15,12 @@ from pipeline import __version__
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
+from pipeline.shell.alliances.cli import group as alliance
 from pipeline.shell.cli_audit import group as audit
 from pipeline.shell.cli_backtest import backtest
 from pipeline.shell.cli_bench import bench
 from pipeline.shell.cli_canary import canary
+from pipeline.shell.cli_config import config_cli
 from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
@@ -28,10 +30,12 @@ from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
 from pipeline.shell.cli_ship import ship
+from pipeline.shell.cli_top import top
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
 from pipeline.shell.erasing.cli import erase
 from pipeline.shell.evidence.cli import group as evidence
+from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
 from pipeline.shell.export.cli import export, push
 from pipeline.shell.letters.cli import group as dead_letters
@@ -51,13 +55,16 @@ cli = typer.Typer(
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
 
+cli.add_typer(config_cli, name="config")
 cli.add_typer(audit, name="audit")
+cli.add_typer(alliance, name="alliance")
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(evidence, name="evidence")
 cli.add_typer(pseudonym, name="pseudonym")
 cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.add_typer(exercise, name="exercise")
 cli.add_typer(notify_cli, name="notify")
 cli.add_typer(request_cli, name="request")
 cli.add_typer(suppress_cli, name="suppress")
@@ -83,6 +90,7 @@ class Stage(StrEnum):
     correlate = "correlate"
     campaign = "campaign"
     share = "share"
+    alliances = "alliances"
     all = "all"
 
 
@@ -139,6 +147,8 @@ def worker(
     settings = load(config)
     if stage is Stage.share and not are_set(settings):
         raise WrongUseError("nobody is to be told of anything: set directory, or delivery")
+    if stage is Stage.alliances and not settings.alliances:
+        raise WrongUseError("there is no alliance to share with: set alliances, a folder of them")
     stages = stages_of(settings) if stage is Stage.all else (stage.value,)
     raise typer.Exit(supervise(settings, stages, restart=restart))
 
@@ -169,6 +179,7 @@ def correlate(
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
         geo=geo,
+        exercise=settings.exercise,
     )
     with ExitStack() as stack:
         lines = _open(stack, input_, "rb")
@@ -183,7 +194,7 @@ def correlate(
 
         # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
         plain = out is sys.stdout.buffer and sys.stdout.isatty()
-        for finding in alerts(run.episodes(lines, reject), geo, benign):
+        for finding in alerts(run.episodes(lines, reject), geo, benign, settings.exercise):
             encoded = alert.encode(finding)
             out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
         out.flush()
@@ -256,6 +267,7 @@ cli.command()(generate)
 cli.command()(label)
 cli.command()(playground)
 cli.command()(score)
+cli.command()(top)
 cli.command()(serve)
 cli.command()(user)
 cli.command()(watch)

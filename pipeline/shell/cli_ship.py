@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.lane import exercise_of_topic
 from pipeline.registry import topic_name
 from pipeline.shell import files
 from pipeline.shell.access.join import read_bundle
@@ -78,6 +79,7 @@ def ship(
         clock.reference_ms if reference is not None else None,
         options_of(mapping),
         Gate(policy) if policy else None,
+        exercise_of_topic(topic),
     )
     raise typer.Exit(
         run(

@@ -67,11 +67,7 @@ def _own(settings: Settings) -> str:
         raise WrongUseError("metrics_port is 0: the worker of these settings serves no metrics")
     host = settings.metrics_host
     own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-    return (
-        f"http://[{own}]:{settings.metrics_port}"
-        if ":" in own
-        else (f"http://{own}:{settings.metrics_port}")
-    )
+    return f"http://{f'[{own}]' if ':' in own else own}:{settings.metrics_port}"
 
 
 def address(text: str) -> str:

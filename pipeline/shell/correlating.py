@@ -177,10 +177,13 @@ class CorrelateStage:
         def work(batch: Batch) -> None:
             taken = keeper.shard.take([(record.key, record.value) for record in batch])
             for episode in (*taken.episodes, *keeper.shard.refresh()):
-                alert.encode(alert.alert(episode, self._geo, self._benign))
+                alert.encode(self._finding(episode))
             list(keeper.shard.checkpoint())
 
         return work
+
+    def _finding(self, episode: Episode) -> alert.Alert:
+        return alert.alert(episode, self._geo, self._benign, self.settings.exercise)
 
     async def set_aside(self, tp: TP, record: Any, why: str) -> None:
         """Keep a record of sightings that a bug of ours keeps us from correlating."""
@@ -193,7 +196,7 @@ class CorrelateStage:
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         counts: Counter[tuple[str, str]] = Counter()
         for episode in episodes:
-            told = alert.alert(episode, self._geo, self._benign)
+            told = self._finding(episode)
             finding = alert.encode(told)
             counts[SEVERITIES[told.severity_id], episode.change] += 1
             partition = partition_of(episode.id, self._alert_partitions)
@@ -206,10 +209,7 @@ class CorrelateStage:
     async def publish_canaries(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send alerts of canaries where nobody looks but who has let them fly."""
         topic = self.settings.topic(canary.ALERTS)
-        told = [
-            (of.id.encode(), alert.encode(alert.alert(of, self._geo, self._benign)))
-            for of in episodes
-        ]
+        told = [(of.id.encode(), alert.encode(self._finding(of))) for of in episodes]
         await outbox.send_packed(topic, 0, told)
 
     async def checkpoint(self) -> bool:

@@ -64,6 +64,7 @@ class IntakeStage:
         self._company = settings.campaigns == "on"
         self._lengths = every_length(rules) if self._company else fold_lengths(rules)
         self._asked = Asked(rules, geo)
+        self._exercise = settings.exercise
         self._lateness = settings.lateness_ms
         self._clock = settings.clock
         self._offsets: dict[str, float] = {}
@@ -126,6 +127,7 @@ class IntakeStage:
             company=self._company,
             asked=self._asked,
             figures=self._feedback.of(source),
+            exercise=self._exercise,
         )
 
     async def handle(self, tp: TP, batch: Batch) -> None:

@@ -269,6 +269,14 @@ DELIVERIES_WAITING = Gauge(
     ["way"],
     multiprocess_mode="livemostrecent",
 )
+ALLIANCE_RELEASES = Counter(
+    "sightline_alliance_releases", "Revisions that alliances were told, and days of numbers."
+)
+ALLIANCES_REFUSED = Gauge(
+    "sightline_alliances_refused",
+    "Alliances that do not verify: nothing is released to them.",
+    multiprocess_mode="livemostrecent",
+)
 DELIVERIES_SUPPRESSED = Counter(
     "sightline_deliveries_suppressed", "Times a suppression kept something from a subscriber."
 )

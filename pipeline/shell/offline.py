@@ -51,8 +51,9 @@ class OfflineRun:
         benign: Benign = NOTHING_LISTED,
         horizon_ms: int = HORIZON_MS,
         geo: Geo | None = None,
+        exercise: str = "",
     ) -> None:
-        """`geo`: needed where a rule counts origins."""
+        """`geo`: needed where a rule counts origins; `exercise`: whose events these are."""
         sensors = registry.sensors
         lengths = every_length(rules) if grouping else fold_lengths(rules)
         self._intake = Intake(
@@ -63,11 +64,12 @@ class OfflineRun:
             lateness_ms,
             company=grouping,
             asked=Asked(rules, geo),
+            exercise=exercise,
         )
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:
-            self._desk = Desk(lengths, benign, registry.terms, horizon_ms)
+            self._desk = Desk(lengths, benign, registry.terms, horizon_ms, exercise=exercise)
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
@@ -144,7 +146,7 @@ _NOWHERE = Geo()
 
 
 def alerts(
-    episodes: Iterable[Episode], geo: Geo, benign: Benign = NOTHING_LISTED
+    episodes: Iterable[Episode], geo: Geo, benign: Benign = NOTHING_LISTED, exercise: str = ""
 ) -> Iterator[Alert]:
     """The final revision of each."""
-    return (alert(episode, geo, benign) for episode in episodes)
+    return (alert(episode, geo, benign, exercise) for episode in episodes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -38,8 +39,16 @@ async def read_to_end(settings: Settings, topic: str, partition: int) -> list[Ch
 async def everything(
     settings: Settings, topic: str, group: str | None = None
 ) -> AsyncIterator[tuple[int, bytes | None, bytes | None]]:
-    """Each record of a topic: partition, key, value; to its end as it is now, or to what a consumer
-    group has committed.
+    """Each record of a topic: partition, key, value; as `everything_stamped`."""
+    async for partition, record in everything_stamped(settings, topic, group):
+        yield partition, record.key, record.value
+
+
+async def everything_stamped(
+    settings: Settings, topic: str, group: str | None = None
+) -> AsyncIterator[tuple[int, Any]]:
+    """Each record of a topic: its partition, and its `key`, `value`, `timestamp` (ms) and `offset`;
+    to its end as it is now, or to what a consumer group has committed.
     """
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
     await consumer.start()
@@ -55,7 +64,7 @@ async def everything(
             for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
                 for record in records:
                     if record.offset < ends[tp]:
-                        yield tp.partition, record.key, record.value
+                        yield tp.partition, record
             left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
     finally:
         await consumer.stop()

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.clock import Clock, ClockPolicy
+from pipeline.lane import TAG, exercise_of
 
 PREFIX = "SIGHTLINE_"
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -111,6 +112,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Subscribers, and the ways by which anything is sent; by topics only if empty."""
     notify_hold: str = "10m"
     """At least so long between two letters to one recipient about one campaign."""
+    alliances: str = ""
+    """The folder of alliances: versions of who shares with whom, each signed; none if empty."""
     audit_log: str = ""
     """The audit log; under the user's state folder if empty."""
     clocks: str = ""
@@ -151,6 +154,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return milliseconds("checkpoint_interval", self.checkpoint_interval) / 1000
 
     @property
+    def exercise(self) -> str:
+        """Whose lane this is; "" for the live one."""
+        return (exercise_of(self.topic_prefix) or "") if self.lane == "exercise" else ""
+
+    @property
     def canary_interval_s(self) -> float:
         return milliseconds("canary_interval", self.canary_interval) / 1000
 
@@ -180,6 +188,31 @@ def load(
     **given: str | int | None,
 ) -> Settings:
     """Settings from the file, over it the environment, over that what was given by option."""
+    in_file, in_environment = said(config, environment)
+    values = in_file.values | in_environment.values
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongUseError(f"settings: {error}") from None
+    for name in _DURATIONS:
+        milliseconds(name, getattr(settings, name))
+    _consistent(settings)
+    _one_lane(settings)
+    return settings
+
+
+class Said(Struct, frozen=True):
+    """What one place says of settings; `where` is the file, or the environment."""
+
+    where: str
+    values: dict[str, Any]
+
+
+def said(
+    config: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[Said, Said]:
+    """What the file says, and what the environment says over it."""
     environment = os.environ if environment is None else environment
     path = config or (Path(file) if (file := environment.get(f"{PREFIX}CONFIG")) else None)
     values: dict[str, Any] = {}
@@ -198,16 +231,7 @@ def load(
         if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG"
     }
     _known(from_environment, "the environment", PREFIX)
-    values |= from_environment
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise WrongUseError(f"settings: {error}") from None
-    for name in _DURATIONS:
-        milliseconds(name, getattr(settings, name))
-    _consistent(settings)
-    return settings
+    return Said(str(path), values), Said("the environment", from_environment)
 
 
 def _consistent(settings: Settings) -> None:
@@ -222,6 +246,19 @@ def _consistent(settings: Settings) -> None:
             raise WrongUseError(f"{name} is set: then security_protocol must be {wanted}")
         if sasl and name != "ssl_ca_file" and not getattr(settings, name):
             raise WrongUseError(f"security_protocol is SASL_SSL: then {name} must be set")
+
+
+def _one_lane(settings: Settings) -> None:
+    """The flag and the lane say the same, or nothing starts."""
+    prefix = settings.topic_prefix
+    if settings.lane == "exercise" and exercise_of(prefix) is None:
+        raise WrongUseError(
+            "lane is exercise: then topic_prefix must be exercise.<id>., the id of a-z, 0-9 and -"
+        )
+    if settings.lane == "live" and prefix.startswith(f"{TAG}."):
+        raise WrongUseError(
+            f"topic_prefix is {prefix!r}, an exercise's: then lane must be exercise"
+        )
 
 
 def _known(values: Mapping[str, Any], where: str, prefix: str) -> None:

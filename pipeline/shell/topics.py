@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from pipeline import canary
 from pipeline.registry import Registry
+from pipeline.share.alliance import counts_topic, topic
 from pipeline.share.retention import Retention, read_retention
 from pipeline.shell.files import read_text
 from pipeline.shell.security import for_aiokafka
@@ -43,12 +44,15 @@ class Kind(StrEnum):
     LABELS = "labels"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
+    CONTROL = "control"
+    """Of an exercise: whether it runs, and what its truth was sealed with."""
     NOTIFY = "notify"
     REPLIES = "replies"
     DELIVERIES = "deliveries"
     QUESTIONS = "questions"
     RULINGS = "rulings"
     SUPPRESSIONS = "suppressions"
+    ALLIANCE = "alliance"
     CANARY_EVENTS = canary.EVENTS
     CANARY_ALERTS = canary.ALERTS
 
@@ -107,10 +111,12 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.LABELS, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
+                *([(Kind.CONTROL, 1, COMPACTED)] if settings.exercise else []),
                 *(CANARIES if settings.canary_interval_s else ()),
             )
         ),
         *_of_notifying(settings),
+        *_of_alliances(settings),
     ]
 
 
@@ -127,6 +133,17 @@ def _of_notifying(settings: Settings) -> list[Wanted]:
         for kind, names in ((Kind.NOTIFY, out), (Kind.REPLIES, back))
         for name in names
     ] + [Wanted(kind, settings.topic(kind), 1, COMPACTED) for kind in ours]
+
+
+def _of_alliances(settings: Settings) -> list[Wanted]:
+    """What each alliance is told, and by how many of its members what was seen."""
+    from pipeline.shell.alliances import folder
+
+    return [
+        Wanted(Kind.ALLIANCE, settings.topic(name), 1, COMPACTED)
+        for one in folder.read(settings).current.values()
+        for name in (topic(one.id), counts_topic(one.id))
+    ]
 
 
 class Checked(Struct):

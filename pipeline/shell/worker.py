@@ -33,6 +33,8 @@ from pipeline.surprise import background
 STAGES = ("intake", "correlate", "campaign")
 SHARE = "share"
 """Only where somebody is to be told."""
+ALLIANCES = "alliances"
+"""Only where there is a folder of them."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # a stage that ran this long begins again with the first pause
@@ -60,7 +62,8 @@ def configure_logging() -> None:
 
 def stages_of(settings: Settings) -> tuple[str, ...]:
     """All that these settings call for."""
-    return (*STAGES, SHARE) if sources.are_set(settings) else STAGES
+    told = ((SHARE, sources.are_set(settings)), (ALLIANCES, bool(settings.alliances)))
+    return (*STAGES, *(stage for stage, is_set in told if is_set))
 
 
 def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> int:
@@ -73,6 +76,10 @@ def supervise(settings: Settings, stages: tuple[str, ...], *, restart: bool) -> 
     _warn_of_topics(topics.wanted(watch.registry, settings), settings)
     files.rules_of(Path(settings.rules) if settings.rules else None, settings)
     stop = threading.Event()
+    if settings.exercise:
+        from pipeline.shell.exercise.switch import heed  # no other lane has one
+
+        heed(settings, stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with metrics_folder() as folder:
@@ -203,7 +210,7 @@ def _reads(stage: str, registry: Registry) -> object:
         return registry.sensors, registry.parties
     if stage == "campaign":
         return registry.terms
-    if stage == SHARE:
+    if stage in {SHARE, ALLIANCES}:
         return registry
     return background(registry.parties)
 
@@ -246,6 +253,7 @@ def run_stage(stage: str) -> int:
     partitions = asyncio.run(topics.ensure(registry, settings)).partitions
     asyncio.set_event_loop(asyncio.new_event_loop())
 
+    from pipeline.shell.alliances.stage import AllianceStage, make_alliance_stage
     from pipeline.shell.app import make_app, run
     from pipeline.shell.campaigning import CampaignStage
     from pipeline.shell.correlating import CorrelateStage
@@ -254,9 +262,11 @@ def run_stage(stage: str) -> int:
     from pipeline.shell.pulse import Pulse
 
     shared = Path(os.environ[_MULTIPROCESS])
-    app = make_app(stage, settings, shared / stage, one_active=stage in {"campaign", SHARE})
+    app = make_app(
+        stage, settings, shared / stage, one_active=stage in {"campaign", SHARE, ALLIANCES}
+    )
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
-    made: IntakeStage | CampaignStage | CorrelateStage | ShareStage
+    made: IntakeStage | CampaignStage | CorrelateStage | ShareStage | AllianceStage
     if stage == "intake":
         counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
         geo = files.geo_of(settings) if counted else None
@@ -266,6 +276,8 @@ def run_stage(stage: str) -> int:
         made = CampaignStage(app, settings, rules, benign, registry.terms, sightings)
     elif stage == SHARE:
         made = make_share_stage(app, settings, registry)
+    elif stage == ALLIANCES:
+        made = make_alliance_stage(app, settings, registry)
     else:
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)

@@ -1,6 +1,7 @@
 """One broker for all integration tests: a real Kafka, or else the embedded one, and said so.
 
-REQUIRE_KAFKA=1 (continuous integration) makes a missing Java or Maven a failure.
+REQUIRE_KAFKA=1 (continuous integration) makes a missing Java or Maven a failure, REQUIRE_BROWSER=1
+a missing Chromium.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.shell.broker import INSTALL_HINT, missing_for_kafka
 from pipeline.shell.processes import Child, until
+from tests.integration.browser import CHROMIUM
+from tests.integration.browser import INSTALL_HINT as BROWSER_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(
             f"REQUIRE_KAFKA=1, but {' and '.join(MISSING)} is missing.\n{INSTALL_HINT}"
         )
+    if (
+        any(item.get_closest_marker("browser") for item in items)
+        and not CHROMIUM
+        and os.environ.get("REQUIRE_BROWSER") == "1"
+    ):
+        raise pytest.UsageError(f"REQUIRE_BROWSER=1, but Chromium is missing.\n{BROWSER_HINT}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -70,3 +79,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "tests ran on the embedded broker, and those of restart and crash did not run at all."
         )
         terminalreporter.write_line(INSTALL_HINT)
+    untried = sum("browser" in r.keywords for r in terminalreporter.getreports("skipped"))
+    if untried and not CHROMIUM:
+        terminalreporter.write_line(
+            f"Not tried in a browser, for want of Chromium: {untried} tests of the dashboard. "
+            f"{BROWSER_HINT}"
+        )

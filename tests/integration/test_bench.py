@@ -60,6 +60,10 @@ def test_a_run_is_exact_and_says_what_it_took(factors: tuple[str, ...]) -> None:
     assert all(result["cpu_seconds_per_million_events"].values())
     assert result["live_indicators"]["before"] == result["live"]
     assert result["alerts"] > 0
+    if result["live"]:  # and what was remembered is, by others
+        assert result["restore"]["indicators"] >= result["live"]
+        assert result["restore"]["seconds"] > 0
+    assert ("restore" in result) == bool(result["live"])
     under = result.get("latency_under_load", {})
     assert list(under) == [share for share in result["under"].split(",") if share]
     for timed in under.values():

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from pipeline.campaign.campaign import Campaign
 from pipeline.share.outward import named
+from pipeline.share.tlp import Tlp
 from pipeline.shell.processes import Child, until
 from tests.integration.conftest import Broker
 from tests.misp_server import KEY, Misp, serving
@@ -35,17 +36,38 @@ def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) ->
         manifest = tmp_path / "feed" / "manifest.json"
         return json.loads(manifest.read_bytes()) if manifest.exists() else {}
 
-    a, b, red = campaign(), campaign(id="b"), campaign(id="red", tlp="RED")
+    a, b, red = campaign(), campaign(id="b"), campaign(id="red", tlp=Tlp.RED)
     event_a, event_b = named("event", a.id), named("event", b.id)
     revise(a)
     revise(red)
     tell("x", b"no campaign")
     (tmp_path / "key").write_text(KEY)
     environment = {"SIGHTLINE_BROKER": broker.bootstrap, "SIGHTLINE_TOPIC_PREFIX": "export."}
-    feeding = ("-m", "pipeline", "export", "--format", "misp", "--out", str(tmp_path / "feed"))
+    environment["SIGHTLINE_AUDIT_LOG"] = str(tmp_path / "audit" / "audit.jsonl")
+    feeding = (
+        "-m",
+        "pipeline",
+        "export",
+        "--format",
+        "misp",
+        "--out",
+        str(tmp_path / "feed"),
+        "--to",
+        "*",
+    )
     server = Misp()
     with serving(server) as url:
-        pushing = ("-m", "pipeline", "push", "--server", url, "--key-file", str(tmp_path / "key"))
+        pushing = (
+            "-m",
+            "pipeline",
+            "push",
+            "--server",
+            url,
+            "--key-file",
+            str(tmp_path / "key"),
+            "--to",
+            "*",
+        )
         with (
             Child(*pushing, "--follow", environment=environment) as push,
             Child(*feeding, "--follow", environment=environment) as feed,
@@ -73,3 +95,8 @@ def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) ->
             until(lambda: "0 events written" in feed.tail(), "it has read all of it again")
         assert files == {path: path.read_bytes() for path in (tmp_path / "feed").glob("[!.]*")}
     assert set(server.events) == {event_a}
+    log = [json.loads(line) for line in (tmp_path / "audit" / "audit.jsonl").open()]
+    assert {(one["action"], one["facts"]["way"]) for one in log} == {
+        ("published", "misp-feed"),
+        ("pushed", "misp"),
+    }

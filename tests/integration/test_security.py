@@ -6,12 +6,15 @@ Not collected where there is no Kafka: the embedded broker knows of no access co
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -29,12 +32,17 @@ from confluent_kafka.admin import (
 from msgspec.structs import replace
 
 from pipeline import dead_letter
+from pipeline.campaign import campaign as campaigns
+from pipeline.campaign.campaign import Campaign, Member, Seen, Status
+from pipeline.share.tlp import Tlp
 from pipeline.shell import files, observe
 from pipeline.shell.access.certificates import make_authority
 from pipeline.shell.kafka_install import missing_for_kafka
-from pipeline.shell.processes import Child, ChildFailed
+from pipeline.shell.processes import Child, ChildFailed, until
+from pipeline.shell.restoring import everything
 from pipeline.shell.security import for_librdkafka
-from pipeline.shell.settings import Settings
+from pipeline.shell.settings import Settings, load
+from pipeline.shell.signing import make_key
 from tests.integration.rules import THREE_COUNTRIES
 from tests.integration.secured import (
     OK,
@@ -95,6 +103,7 @@ ROLES = {  # what each may read, what each may write: all else is refused
             *named("canary-alerts"),
         },
     ),
+    "share": (named("campaigns", "alerts"), named("dead-letters")),
     "canary": (named("canary-alerts"), named("canary-events")),
     "operator": (
         named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
@@ -187,6 +196,22 @@ class TestSecurity:
         found = {topic: read(settings, topic) for topic in ALL}
         assert written == {topic: OK if topic in writes else DENIED for topic in ALL}
         assert found == {topic: OK if topic in reads else DENIED for topic in ALL}
+
+    def test_a_csirt_speaks_for_itself_and_reads_its_own_letters(self, kafka: Secured) -> None:
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        names = ("cz-csirt", "cz-csirt-2")
+        topics = {f"{PREFIX}{way}.{name}" for way in ("notify", "replies") for name in names}
+        for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
+            future.result(WITHIN)
+        for name in names:
+            kafka.sightline("principal", "add", "csirt", name)
+        for name in names:
+            settings = kafka.settings("csirt", name)
+            writer = Writer(settings)
+            mine = {f"{PREFIX}notify.{name}"}, {f"{PREFIX}replies.{name}"}
+            everything = {*ALL, *topics}
+            assert {topic for topic in everything if read(settings, topic) == OK} == mine[0]
+            assert {topic for topic in everything if writer.write(topic) == OK} == mine[1]
 
     def test_a_reader_has_a_consumer_group_of_its_own_and_no_other(self, kafka: Secured) -> None:
         reader, alerts = kafka.settings("reader", "one"), f"{PREFIX}alerts"
@@ -375,6 +400,106 @@ class TestSecurity:
         again = asyncio.run(events_of(kafka.admin(), topics["br-uni"]))
         assert again.count(as_revoked) == 2
 
+    def test_an_alliance_is_told_by_its_members_and_read_by_nobody_else(
+        self, kafka: Secured, tmp_path: Path
+    ) -> None:
+        """Seen in CZ, KE and BR; CZ, BR and SK are allied, KE is not: it neither gives nor reads.
+        SK is warned before it is hit. Then BR leaves, by its own key, which stops the future only.
+        """
+        kafka = kafka.at("v.")  # of its own: the other tests write what they may
+        given = 'tlp = "AMBER"\nreleasable_to = ["alliance:v4"]\n'
+        for name, country in ORGANISATIONS.items():
+            kafka.sightline("sensor", "add", name, "--country", country)
+        text = kafka.sensors.read_text()
+        kafka.sensors.write_text(
+            text.replace("[[organisation.sensor]]", f"{given}[[organisation.sensor]]")
+        )
+        folder, audit, lead, brs = (
+            tmp_path / n for n in ("alliances", "audit.jsonl", "lead.pem", "br.pem")
+        )
+        make_key(brs, tmp_path / "br.public.pem")
+        config = kafka.directory / "admin" / "sightline.toml"
+        own = tmp_path / "sightline.toml"
+        beside = replace(
+            load(config, {}, topic_prefix="v.", sensors=str(kafka.sensors)),
+            alliances=str(folder), audit_log=str(audit), metrics_port=0, canary_interval="0s",
+        )  # fmt: skip
+
+        def sightline(*arguments: str) -> str:
+            return kafka.sightline(*arguments, "--config", str(own))
+
+        own.write_text(
+            "".join(
+                f"{key} = {json.dumps(getattr(beside, key))}\n"
+                for key in ("broker", "security_protocol", "ssl_ca_file", "sasl_username",
+                            "sasl_password_file", "alliances", "audit_log", "canary_interval")
+            )
+        )  # fmt: skip
+        key = ("--key", str(lead))
+        sightline("alliance", "create", "v4", *key, "--member", "CZ", "--member", "sk-cert@SK")
+        sightline(
+            "alliance", "add", "v4", "br-uni", *key, "--theirs", str(tmp_path / "br.public.pem")
+        )
+        assert "2 versions" in sightline("alliance", "verify", "v4")
+        sightline("topics")
+        for name in ("sk-cert", "br-uni", "ke-bank"):
+            sightline("principal", "add", "member", name)
+        sightline("principal", "add", "alliances", "one")
+        topic = "v.alliance.v4"
+        members = {
+            name: kafka.settings("member", name) for name in ("sk-cert", "br-uni", "ke-bank")
+        }
+        settings = replace(
+            kafka.settings("alliances", "one"), sensors=str(kafka.sensors), alliances=str(folder),
+            audit_log=str(audit), metrics_port=0, canary_interval="0s",
+        )  # fmt: skip
+        worker = Child(
+            "-m", "pipeline", "worker", "--stage", "alliances", environment=settings.environment()
+        )
+
+        def told(campaign: Campaign) -> None:
+            producer = Producer(for_librdkafka(kafka.admin()))
+            producer.produce("v.campaigns", campaigns.encode(campaign), campaign.id.encode())
+            assert producer.flush(WITHIN) == 0
+
+        def heard(by: Settings, count: int) -> list[Campaign]:
+            async def all_of() -> list[Campaign]:
+                found = [record async for _, _, record in everything(by, topic)]
+                return [campaigns.decode(record) for record in found if record]
+
+            return until(lambda: f if len(f := asyncio.run(all_of())) >= count else [], "told", 60)
+
+        with worker:
+            told(seen_by("198.41.0.4", "cz-nren", "ke-bank", "br-uni"))
+            (first,) = heard(members["sk-cert"], 1)
+            assert first.organisations == ("br-uni", "cz-nren")
+            assert first.tlp is Tlp.AMBER
+            assert b"ke-bank" not in campaigns.encode(first)
+            assert read(members["br-uni"], topic) == OK
+            assert read(members["ke-bank"], topic) == DENIED
+            assert {read(each, "v.campaigns") for each in members.values()} == {DENIED}
+            sightline("alliance", "leave", "v4", "br-uni", "--key", str(brs))
+            said = sightline("alliance", "access")
+            assert "v.member/br-uni" in said
+            assert "reads nothing" in said
+            assert read(members["br-uni"], topic) == DENIED
+            told(seen_by("198.41.0.5", "br-uni"))
+            told(seen_by("198.41.0.6", "cz-nren", "br-uni"))
+            latest = heard(members["sk-cert"], 3)
+        assert latest[0] == first
+        assert {one.indicators[0].value: one.organisations for one in latest[1:]} == {
+            "198.41.0.4": ("cz-nren",),
+            "198.41.0.6": ("cz-nren",),
+        }
+        assert "whole" in sightline("audit", "verify")
+        entries = [
+            json.loads(line)
+            for line in sightline("audit", "show", "--action", "released", "--json").splitlines()
+        ]
+        assert [(one["about"], one["facts"]["version"]) for one in entries] == [
+            (first.id, 2), *((one.id, 3) for one in latest[1:]),
+        ]  # fmt: skip
+
     def test_no_password_is_shown_logged_or_readable_by_others(self, kafka: Secured) -> None:
         handed = [kafka.directory / "admin", *(kafka.folder / "handover").iterdir()]
         passwords = {(folder / "password").read_bytes().strip() for folder in handed}
@@ -445,6 +570,23 @@ async def events_of(settings: Settings, topic: str) -> list[bytes]:
 async def letters_of(settings: Settings) -> list[dead_letter.DeadLetter]:
     topic = settings.topic("dead-letters")
     return [dead_letter.decode(value) async for value in observe.read_topic(settings, topic)]
+
+
+def seen_by(ip: str, *organisations: str) -> Campaign:
+    """A campaign of one address that some organisations saw lately."""
+    now = time.time_ns() // 1_000_000
+    rows = tuple(
+        Seen("ip", ip, one, ORGANISATIONS[one], now - 60_000 + n, now - 30_000, 1)
+        for n, one in enumerate(organisations)
+    )
+    return Campaign(
+        id=campaigns.identity(("ip", ip)), status=Status.OPEN, first_seen=now - 60_000,
+        last_seen=now - 30_000, indicators=(Member("ip", ip),),
+        countries=tuple(sorted({row.country for row in rows})),
+        organisations=tuple(sorted(organisations)), alerts=("one",), severity=4, confidence=90,
+        p_value=0.001, reasons=(), tlp=Tlp.AMBER_STRICT, first_told=now, grown_at=now,
+        confidence_word="very likely", admiralty="B2", corroboration=(), sightings=rows,
+    )  # fmt: skip
 
 
 def state_of(kafka: Secured, sensor: str) -> str:

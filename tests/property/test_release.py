@@ -58,7 +58,7 @@ def seen_by(country: str, variant: int) -> tuple[Seen, ...]:
 @cache
 def conditions(country: str, state: State) -> tuple[str, Conditions]:
     to = tuple(Grant(one) for one in sorted(state.to))
-    return f"{country.lower()}-nren", Conditions(state.label, None, to)
+    return f"{country.lower()}-nren", Conditions(state.label, None, to, country=country)
 
 
 def made(rows: Sequence[Seen], variant: int) -> Campaign:
@@ -112,7 +112,7 @@ def may_see(state: State, country: str, recipient: Recipient) -> bool:
         return False
     if "community" in state.to:
         return True
-    if recipient.kind is Kind.ALLIANCE and "alliance:v4" in state.to:
+    if recipient.kind is Kind.ALLIANCE and "alliance:v4" in state.to and country in names:
         return True
     return bool(names) and names <= state.to
 
@@ -121,7 +121,12 @@ RECIPIENTS = {
     "organisation": organisation("sk-nren", "SK"),
     "organisation, shared": organisation("sk-nren", "SK", egress=Egress.SHARED),
     "csirt": csirt("sk-cert", "SK"),
-    "alliance": Recipient(Kind.ALLIANCE, "v4", (Reader("", "CZ"), Reader("sk-nren", "SK"))),
+    "alliance": Recipient(
+        Kind.ALLIANCE,
+        "v4",
+        (Reader("", "CZ"), Reader("sk-nren", "SK")),
+        members=(Reader("", "CZ"), Reader("sk-nren", "SK")),
+    ),
     "community": THE_COMMUNITY,
     "public": THE_PUBLIC,
 }

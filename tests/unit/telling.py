@@ -9,14 +9,14 @@ from pipeline.campaign.confidence import Witness
 from tests.unit.making import MINUTE, at
 
 
-def campaign(*parties: str, **changed: Any) -> Campaign:
+def campaign(*parties: str, value: str = "218.237.65.47", **changed: Any) -> Campaign:
     """One address, seen by one organisation (`org-cz`) in each of some countries, a minute apart.
 
     A party is a country, or `organisation/country`.
     """
     named = [party.split("/") if "/" in party else [f"org-{party}", party] for party in parties]
     sightings = tuple(
-        Seen("ip", "218.237.65.47", who, country.upper(), first, first + 5 * MINUTE, 2)
+        Seen("ip", value, who, country.upper(), first, first + 5 * MINUTE, 2)
         for number, (who, country) in enumerate(named)
         for first in [at("12:00") + number * MINUTE]
     )
@@ -26,14 +26,14 @@ def campaign(*parties: str, **changed: Any) -> Campaign:
         "status": Status.GROWING,
         "first_seen": min(seen.first_seen for seen in sightings),
         "last_seen": max(seen.last_seen for seen in sightings),
-        "indicators": (Member("ip", "218.237.65.47"),),
+        "indicators": (Member("ip", value),),
         "countries": tuple(sorted({seen.country for seen in sightings})),
         "organisations": organisations,
         "alerts": ("e3f979ff-cd2f-5ed2-a143-b3f2dc228cec",),
         "severity": 3,
         "confidence": 70,
         "p_value": 0.001,
-        "reasons": (Why("ip", "218.237.65.47", "with the others: its alert", 0.001),),
+        "reasons": (Why("ip", value, "with the others: its alert", 0.001),),
         "tlp": "AMBER",
         "first_told": at("12:02"),
         "grown_at": at("12:02"),

@@ -30,11 +30,11 @@ def test_a_sensor_may_write_one_topic() -> None:
 
 
 def test_a_worker_may_do_what_its_stages_may() -> None:
-    intake, correlate, campaign, worker = (
+    intake, correlate, campaign, share, worker = (
         grants(Principal(role, "w"), PREFIXED)
-        for role in (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.WORKER)
+        for role in (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.WORKER)
     )
-    assert worker == intake | correlate | campaign
+    assert worker == intake | correlate | campaign | share
     assert intake - correlate
     assert correlate - intake
 
@@ -43,7 +43,17 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
 def test_no_role_reaches_beyond_its_prefix(role: Role) -> None:
     for grant in grants(Principal(role, "one"), PREFIXED):
         assert grant.name.startswith("x.")
-        assert not grant.prefixed or grant.name == "x.events."
+        families = {f"x.{family}." for family in ("events", "notify", "feed", "replies")}
+        assert not grant.prefixed or grant.name in families
+
+
+def test_a_csirt_may_read_its_letters_and_write_its_own_word() -> None:
+    may = grants(Principal(Role.CSIRT, "cz"), PREFIXED)
+    assert may == {
+        Grant("topic", "x.notify.cz", "READ"),
+        Grant("group", "x.csirt/cz", "READ"),
+        Grant("topic", "x.replies.cz", "WRITE"),
+    }
 
 
 @pytest.mark.parametrize("prefix", ["", "x.", "sensor", "a-sensor."])

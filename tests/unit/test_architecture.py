@@ -39,6 +39,7 @@ WAY = (
     "country",
     "indicator_type",
     "event",
+    "lane",
     "decode",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
@@ -79,7 +80,6 @@ WAY = (
     "canary",
     "warninglist",
     "benign",
-    "share.tlp",
     "alert",
     "watch",
     "watching",
@@ -87,6 +87,10 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
     "share.release",
+    "share.dsse",
+    "share.alliance",
+    "share.views",
+    "share.counts",
     *(f"share.{stage}" for stage in ("moment", "outward", "uri", "stix_object")),
     *(f"share.{stage}" for stage in ("stix_value", "stix", "stix_version", "misp", "ocsf")),
     "share.audit",
@@ -109,6 +113,8 @@ WAY = (
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
+    # Exercises, on a lane of their own.
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
 CALENDAR = {"share.deadline"}

@@ -13,7 +13,7 @@ import pytest
 from pipeline.campaign.campaign import Campaign, Member
 from pipeline.share import misp
 from pipeline.share.outward import Producer
-from pipeline.share.tlp import Pap
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.shell.access.certificates import make_authority, make_broker
 from pipeline.shell.export.misp_feed import Feed
 from pipeline.shell.export.misp_server import TRIES, MispServer, Outcome
@@ -26,7 +26,7 @@ replace = msgspec.structs.replace
 
 
 def feed(path: Path) -> Feed:
-    return Feed(path, Producer(), Pap.AMBER)
+    return Feed(path, Producer())
 
 
 def event(path: Path) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def event(path: Path) -> dict[str, Any]:
 
 def test_an_event(tmp_path: Path) -> None:
     with feed(tmp_path) as one:
-        assert one.update([campaign()]) == 1
+        assert one.update([campaign()]) == [campaign().id]
     made = event(tmp_path)
     (attribute,) = made["Attribute"]
     assert (attribute["type"], attribute["value"]) == ("ip-src", "203.0.113.5")
@@ -46,7 +46,7 @@ def test_an_event(tmp_path: Path) -> None:
     assert attribute["first_seen"] == "2025-03-01T12:25:00.123000+00:00"
     assert [tag["name"] for tag in made["Tag"]] == [
         "tlp:amber+strict",
-        "PAP:AMBER",
+        "PAP:GREEN",
         'estimative-language:likelihood-probability="very-likely"',
         'admiralty-scale:source-reliability="b"',
         'admiralty-scale:information-credibility="2"',
@@ -57,7 +57,7 @@ def test_an_event(tmp_path: Path) -> None:
 def test_a_timestamp_rises_only_with_a_change(tmp_path: Path) -> None:
     def updated(of: Campaign) -> tuple[int, int]:
         with feed(tmp_path) as one:
-            changed = one.update([of])
+            changed = len(one.update([of]))
         listed = json.loads((tmp_path / "manifest.json").read_bytes())
         made = event(tmp_path)
         assert listed[made["uuid"]]["timestamp"] == int(made["timestamp"])
@@ -76,10 +76,17 @@ def test_a_timestamp_rises_only_with_a_change(tmp_path: Path) -> None:
     assert [one["to_ids"] for one in made["Attribute"]] == [False]
 
 
+@pytest.mark.parametrize("pap", [Pap.AMBER, Pap.RED, msgspec.UNSET])
+def test_what_may_not_be_acted_on_drives_no_block(pap: Pap) -> None:
+    made = misp.event(campaign(pap=pap))
+    assert [one["to_ids"] for one in made["Attribute"]] == [False]
+    assert f"PAP:{pap or 'AMBER'}" in {tag["name"] for tag in made["Tag"]}
+
+
 def test_red_and_erased_campaigns_are_in_no_feed(tmp_path: Path) -> None:
     with feed(tmp_path) as one:
-        one.update([campaign(), campaign(id="b"), campaign(id="c", tlp="RED")])
-        one.update([campaign(tlp="RED")], ["b"])
+        one.update([campaign(), campaign(id="b"), campaign(id="c", tlp=Tlp.RED)])
+        one.update([campaign(tlp=Tlp.RED)], ["b"])
     assert json.loads((tmp_path / "manifest.json").read_bytes()) == {}
     assert (tmp_path / "hashes.csv").read_bytes() == b""
     assert not list(tmp_path.glob("*-*.json"))
@@ -94,7 +101,7 @@ def test_a_feed_has_one_writer_and_keeps_what_is_not_ours(tmp_path: Path) -> Non
 
 
 def test_export_on_the_command_line(tmp_path: Path) -> None:
-    lines = [campaign(), campaign(id="../../evil"), campaign(id="red", tlp="RED")]
+    lines = [campaign(), campaign(id="../../evil"), campaign(id="red", tlp=Tlp.RED)]
     (tmp_path / "c.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
     arguments = ("--campaigns", "c.jsonl", "--out")
     done = sightline("export", "--format", "misp", *arguments, "feed", cwd=tmp_path)
@@ -192,18 +199,27 @@ def test_the_server_must_prove_its_name(tmp_path: Path) -> None:
         assert "pw" not in str(told.value)
 
 
-def test_push_on_the_command_line(tmp_path: Path) -> None:
-    lines = [campaign(), campaign(id="red", tlp="RED")]
+def test_push_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTLINE_AUDIT_LOG", str(tmp_path / "audit.jsonl"))
+    lines = [campaign(), campaign(id="red", tlp=Tlp.RED)]
     (tmp_path / "c.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
     (tmp_path / "key").write_text(f"{KEY}\n")
     server = Misp()
     with serving(server) as url:
-        to = ("--server", url, "--key-file", "key")
+        to = ("--server", url, "--key-file", "key", "--to", "*")
         done = sightline("push", *to, "--campaigns", "c.jsonl", cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (0, "1 added, 0 changed, 0 unchanged\n")
+        assert (done.returncode, done.stdout) == (0, "1 added, 0 changed, 0 unchanged\n"), (
+            done.stderr
+        )
         assert done.stderr == "sightline: 1 left out: TLP:RED is for named people\n"
         (tmp_path / "key").write_text("wrong\n")
         done = sightline("push", *to, "--campaigns", "c.jsonl", cwd=tmp_path)
     assert done.returncode == 1
     assert "status 403" in done.stderr
     assert len(server.events) == 1
+    done = sightline("push", *to[:4], "--campaigns", "c.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "say for whom it is" in done.stderr
+    log = (tmp_path / "audit.jsonl").read_text()
+    assert log.count('"pushed"') == 1
+    assert KEY not in log

@@ -71,6 +71,14 @@ def test_the_longest_path_decides_and_a_type_speaks_for_its_fields() -> None:
     ]
 
 
+def test_what_may_be_done_with_an_event_and_its_lane_stay() -> None:
+    labels = ["tlp:red", "PAP:AMBER", "exercise", "exercise:sightline=x", "patient of ward 3"]
+    event = EVENT | {"metadata": {"uid": "u", "labels": labels}}
+    left = Guard(Policy("a"), None).apply(json.dumps(event).encode())
+    assert isinstance(left, bytes)
+    assert json.loads(left)["metadata"]["labels"] == labels[:4]
+
+
 def test_an_indicator_becomes_an_observable_and_a_victim_does_not() -> None:
     policy = Policy(
         "a",

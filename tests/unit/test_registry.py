@@ -212,6 +212,7 @@ def test_an_organisation_says_on_what_terms_it_shares() -> None:
             Grant("alliance:v4"),
             Grant("public", Granularity.COUNT),
         ),
+        country="CZ",
     )
     assert registry.terms.of("nobody").label(None) is Tlp.AMBER_STRICT
 

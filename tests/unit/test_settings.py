@@ -66,7 +66,7 @@ def test_the_named_file_goes_before_the_environment_s(tmp_path: Path) -> None:
         ("SIGHTLINE_RULES", "rules", "rules", "rules"),
         ("SIGHTLINE_GEOIP_DB", "a.mmdb", "geoip_db", "a.mmdb"),
         ("SIGHTLINE_GEOIP_ASN_DB", "b.mmdb", "geoip_asn_db", "b.mmdb"),
-        ("SIGHTLINE_TOPIC_PREFIX", "exercise.", "topic_prefix", "exercise."),
+        ("SIGHTLINE_TOPIC_PREFIX", "drill.", "topic_prefix", "drill."),
         ("SIGHTLINE_METRICS_PORT", "9000", "metrics_port", 9000),
         ("SIGHTLINE_SIGHTINGS_PARTITIONS", "16", "sightings_partitions", 16),
     ],

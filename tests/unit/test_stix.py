@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stix2patterns.v21.pattern import Pattern
 
-from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
+from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Why, Word
 from pipeline.campaign.label import Verdict
 from pipeline.event import LAST_TIME_MS
 from pipeline.indicator_type import INDICATOR_TYPES
@@ -28,7 +28,7 @@ from pipeline.share.stix import Profile
 from pipeline.share.stix_object import MARKINGS, Object
 from pipeline.share.stix_value import put
 from pipeline.share.stix_version import succession
-from pipeline.share.tlp import Tlp
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.share.uri import uri
 from tests.campaigns import made, value
 
@@ -48,10 +48,22 @@ def campaign(**changed: Any) -> Campaign:
         id="2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4", status=Status.OPEN, first_seen=AT,
         last_seen=AT + 90_000, indicators=(IP,), countries=("CZ", "KE"),
         organisations=("cz-nren", "ke-bank"), alerts=("a-1",), severity=3, confidence=84,
-        p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, first_told=AT + 5, grown_at=AT + 5,
+        p_value=0.01, reasons=(), tlp=Tlp.AMBER_STRICT, pap=Pap.GREEN, first_told=AT + 5, grown_at=AT + 5,
         confidence_word="very likely", admiralty="B2", corroboration=(), sightings=sightings,
     )  # fmt: skip
     return replace(plain, **changed)
+
+
+def test_a_pseudonym_does_not_leave() -> None:
+    hidden = Member("ip", "pseudonym:1:2961:" + "0f" * 16)
+    whole = campaign(
+        indicators=(IP, hidden),
+        sightings=(*campaign().sightings, replace(seen("br-uni", "BR"), value=hidden.value)),
+        reasons=(Why("ip", IP.value, f"with ip {hidden.value}: of one network", 0.1),),
+    )
+    assert "pseudonym:" not in msgspec.json.encode(stix.objects(whole)).decode()
+    assert outward(whole).indicators == (IP,)
+    assert outward(whole).reasons[0].why == "with ip (a pseudonym): of one network"
 
 
 def of(kind: str, objects: list[Object]) -> list[Object]:
@@ -256,8 +268,8 @@ def test_confidence_is_the_grades(grade: str, number: int | None) -> None:
 
 
 def test_of_two_campaigns_the_stricter_marks_what_they_share() -> None:
-    green = campaign(tlp="GREEN")
-    red = campaign(tlp="RED", id="another")
+    green = campaign(tlp=Tlp.GREEN)
+    red = campaign(tlp=Tlp.RED, id="another")
     for pair in ([green, red], [red, green]):
         objects = json.loads(stix.bundle(pair))["objects"]
         (address,) = of("ipv4-addr", objects)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
 from pipeline.registry import read_registry
 from pipeline.shell.settings import Settings
 from pipeline.shell.topic_config import NEEDS, command, compare
-from pipeline.shell.topics import Kind, wanted
+from pipeline.shell.topics import Kind, Wanted, wanted
 
 KAFKA = {  # Kafka's own defaults
     "cleanup.policy": "delete",
@@ -34,8 +35,24 @@ def said(topic: str, **changes: str) -> dict[str, bool]:
     return {mismatch.key: mismatch.grave for mismatch in compare([one], {topic: config})}
 
 
-def test_every_kind_has_its_needs() -> None:
-    assert set(NEEDS) == set(Kind) == {topic.kind for topic in TOPICS}
+def test_every_kind_has_its_needs(tmp_path: Path) -> None:
+    assert set(NEEDS) == set(Kind) == {topic.kind for topic in (*TOPICS, *notifying(tmp_path))}
+
+
+def notifying(folder: Path) -> list[Wanted]:
+    """The topics where somebody is to be told of something."""
+    at = folder / "directory.toml"
+    at.write_text('[[csirt]]\nid = "cz"\nname = "n"\ncountry = "CZ"\nrole = "national"\n')
+    assert REGISTRY is not None
+    return wanted(REGISTRY, Settings(directory=str(at)))
+
+
+def test_each_csirt_has_two_topics(tmp_path: Path) -> None:
+    new = {topic.name for topic in notifying(tmp_path)} - {topic.name for topic in TOPICS}
+    assert new == {
+        *("notify.cz", "replies.cz", "replies.operator"),
+        *("deliveries", "questions", "rulings", "suppressions"),
+    }
 
 
 def test_nothing_is_said_of_topics_as_they_are_made() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import email
-import email.policy
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +28,7 @@ from tests.receivers import (
     Mailed,
     authority,
     mail_server,
+    opened,
     syslog_tls,
     syslog_udp,
     webhooks,
@@ -160,13 +159,7 @@ async def test_mail_to_who_has_a_key_is_read_with_it_only(by: Authority, server:
     version, body = mail.iter_parts()
     assert version.get_content_type() == "application/pgp-encrypted"
     assert "218" not in mail.as_string()
-    armored = body.get_payload(decode=True)
-    assert isinstance(armored, bytes)
-    assert key.secrets is not None
-    opened = pysequoia.decrypt(armored, decryptor=key.secrets.decryptor())
-    assert opened.bytes is not None
-    inner = email.message_from_bytes(opened.bytes, policy=email.policy.default)
-    (attached,) = inner.iter_attachments()
+    (attached,) = opened(body.get_payload(decode=True), key).iter_attachments()
     assert letters.decode(attached.get_content()) == one
 
 

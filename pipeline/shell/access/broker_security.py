@@ -28,7 +28,7 @@ from pipeline.shell.settings import Settings, load
 ADMIN = "admin"
 BROKER = "sightline-broker"
 
-_PROPERTIES = f"""\
+SECURED = f"""\
 listener.security.protocol.map=SASL_SSL:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL
 inter.broker.listener.name=INTERNAL
 sasl.enabled.mechanisms=SCRAM-SHA-512
@@ -45,6 +45,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=false
 super.users=User:CN={BROKER};User:{ADMIN}
 """
+"""Lines of server.properties that are the same for every node; paths are its folder's."""
 
 
 def is_secure(directory: Path) -> bool:
@@ -86,7 +87,7 @@ def prepare(directory: Path, host: str, port: int) -> None:
 def properties(host: str, port: int, internal: int, controller: int) -> str:
     """Lines of server.properties."""
     return (
-        f"{_PROPERTIES}"
+        f"{SECURED}"
         f"listeners=SASL_SSL://{host}:{port},INTERNAL://{host}:{internal},"
         f"CONTROLLER://{host}:{controller}\n"
         f"advertised.listeners=SASL_SSL://{host}:{port},INTERNAL://{host}:{internal}\n"

@@ -62,7 +62,7 @@ def add_sensor(
     change = registry_file.with_sensor(text, new, str(path), prefix, taken)
     principal = Principal(Role.SENSOR, change.sensor.id)
     topic = change.topic(prefix)
-    folder = _admit(principals, principal, settings, out, renew=renew, change=change)
+    folder = admit(principals, principal, settings, out, renew=renew, change=change)
     bundle = write_bundle(folder, load(folder / CONFIG, {}), change.sensor.id, topic)
     if change.text != text:
         registry_file.write(path, change.text)
@@ -145,12 +145,12 @@ def add_principal(
     renew: Renew = False,
     config: Config = None,
 ) -> None:
-    """Make a login for an intake, correlate, campaign, worker, operator, reader or partner."""
+    """Make a login for a stage, a worker, an operator, a dashboard, a reader or a partner."""
     if role is Role.SENSOR:
         raise WrongUseError("a sensor is registered, too: `sightline sensor add`")
     settings = load(config)
     principal = Principal(role, name)
-    folder = _admit(_principals(settings), principal, settings, out, renew=renew)
+    folder = admit(_principals(settings), principal, settings, out, renew=renew)
     for grant in sorted(grants(principal, settings)):
         name = f"{grant.name}*" if grant.prefixed else grant.name
         print(f"may      {grant.operation.lower():16} {grant.kind} {name}")
@@ -189,7 +189,7 @@ def revoke_principal(
     _say_revoked(user)
 
 
-def _admit(
+def admit(
     principals: Principals,
     principal: Principal,
     settings: Settings,

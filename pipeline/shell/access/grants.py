@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from pipeline import canary
+from pipeline.share.alliance import counts_topic, topic
+from pipeline.shell.alliances import folder
 from pipeline.shell.settings import Settings, WrongUseError
 
 Operation = Literal["READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"]
@@ -34,10 +36,13 @@ class Role(StrEnum):
     CANARY = "canary"
     WORKER = "worker"
     OPERATOR = "operator"
+    DASHBOARD = "dashboard"
     READER = "reader"
     PARTNER = "partner"
     SHARE = "share"
     CSIRT = "csirt"
+    ALLIANCES = "alliances"
+    MEMBER = "member"
 
 
 class Principal(NamedTuple):
@@ -144,7 +149,8 @@ def _share(_: Principal, settings: Settings) -> set[Grant]:
     """Writes to recipients, reads what they write back, and answers for neither."""
     reads = ("campaigns", "alerts", "rulings", "suppressions", "deliveries", "questions")
     ways: tuple[tuple[str, Operation], ...] = (
-        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("replies.", "READ")),
+        *(("notify.", "WRITE"), ("feed.", "WRITE"), ("notify.", "READ"), ("feed.", "READ")),
+        ("replies.", "READ"),
     )
     return (
         _checks(settings)
@@ -166,8 +172,33 @@ def _csirt(principal: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _alliances(_: Principal, settings: Settings) -> set[Grant]:
+    """Reads campaigns and what alliances were told, and tells them; makes no alliance."""
+    theirs = settings.topic("alliance.")
+    return _checks(settings) | {
+        Grant("topic", settings.topic("campaigns"), "READ"),
+        Grant("group", settings.topic("sightline-alliances"), "READ"),
+        Grant("topic", theirs, "READ", prefixed=True),
+        Grant("topic", theirs, "WRITE", prefixed=True),
+        Grant("topic", settings.topic("dead-letters"), "WRITE"),
+    }
+
+
+def _member(principal: Principal, settings: Settings) -> set[Grant]:
+    """What the alliances are told that it is a member of, and reads in; not prefixed: alliance.v4
+    would be the beginning of alliance.v40.
+    """
+    told = [
+        name
+        for one in folder.read(settings).current.values()
+        if any(member.name == principal.name for member in one.readers)
+        for name in (topic(one.id), counts_topic(one.id))
+    ]
+    return _readings(principal, settings, *told)
+
+
 def _worker(principal: Principal, settings: Settings) -> set[Grant]:
-    stages = (_intake, _correlate, _campaign, _share)
+    stages = (_intake, _correlate, _campaign, _share, _alliances)
     return {grant for stage in stages for grant in stage(principal, settings)}
 
 
@@ -186,6 +217,13 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     }
 
 
+def _dashboard(principal: Principal, settings: Settings) -> set[Grant]:
+    return {
+        *_readings(principal, settings, "alerts", "campaigns", "labels"),
+        Grant("topic", settings.topic("labels"), "WRITE"),
+    }
+
+
 def _reader(principal: Principal, settings: Settings) -> set[Grant]:
     return _readings(principal, settings, "alerts", "campaigns", "sensors")
 
@@ -201,10 +239,13 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
     Role.CANARY: _canary,
     Role.WORKER: _worker,
     Role.OPERATOR: _operator,
+    Role.DASHBOARD: _dashboard,
     Role.READER: _reader,
     Role.PARTNER: _partner,
     Role.SHARE: _share,
     Role.CSIRT: _csirt,
+    Role.ALLIANCES: _alliances,
+    Role.MEMBER: _member,
 }
 
 
@@ -213,16 +254,26 @@ def _checks(settings: Settings) -> set[Grant]:
     names = (
         *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
         *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
+        *_control(settings),
     )
     see: tuple[Operation, ...] = ("DESCRIBE", "DESCRIBE_CONFIGS")
     found = {Grant("topic", settings.topic(name), operation) for name in names for operation in see}
-    families = [settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.")]
+    found |= {Grant("topic", settings.topic(name), "READ") for name in _control(settings)}
+    families = [
+        settings.topic(name) for name in ("events.", "notify.", "feed.", "replies.", "alliance.")
+    ]
     return found | {
         Grant("topic", name, operation, prefixed=True) for name in families for operation in see
     }
 
 
+def _control(settings: Settings) -> tuple[str, ...]:
+    """In an exercise everybody hears that it is stopped, and nobody but its lead says so."""
+    return ("control",) if settings.exercise else ()
+
+
 def _readings(principal: Principal, settings: Settings, *topics: str) -> set[Grant]:
     """Topics to read, with a consumer group of the reader's own: its name is the user's."""
-    reads = {Grant("topic", settings.topic(name), "READ") for name in topics}
+    named = (*topics, *_control(settings))
+    reads = {Grant("topic", settings.topic(name), "READ") for name in named}
     return reads | {Grant("group", principal.user(settings.topic_prefix), "READ")}

@@ -33,6 +33,7 @@ def write_handover(folder: Path, settings: Settings, user: str, password: str) -
         "sasl_username": user,
         "sasl_password_file": PASSWORD,
         "topic_prefix": settings.topic_prefix,
+        "lane": settings.lane if settings.exercise else "",
     }
     text = f"# How {user} reaches the broker; the password is in a file of its own beside this.\n"
     text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in said.items() if value)

@@ -63,6 +63,13 @@ class Principals:
 
     def admit(self, user: str, password: str, grants: Iterable[Grant]) -> None:
         """Give a user exactly these rights, and then this password."""
+        self.allow(user, grants)
+        login = ScramCredentialInfo(_MECHANISM, ITERATIONS)
+        upsertion = UserScramCredentialUpsertion(user, login, password.encode())
+        self._wait(self._admin.alter_user_scram_credentials([upsertion]))
+
+    def allow(self, user: str, grants: Iterable[Grant]) -> None:
+        """Give a user exactly these rights; the password stays."""
         wanted = {_binding(user, grant) for grant in grants}
         there = set(self._rules(user))
         if there - wanted:
@@ -70,9 +77,6 @@ class Principals:
         if wanted - there:
             self._wait(self._admin.create_acls(list(wanted - there)))
         until(lambda: set(self._rules(user)) == wanted, "the broker has the rules", _WITHIN)
-        login = ScramCredentialInfo(_MECHANISM, ITERATIONS)
-        upsertion = UserScramCredentialUpsertion(user, login, password.encode())
-        self._wait(self._admin.alter_user_scram_credentials([upsertion]))
 
     def expel(self, user: str) -> None:
         """Cut a user off, whether connected or not: done when the broker refuses it."""

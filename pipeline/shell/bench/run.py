@@ -14,8 +14,12 @@ import statistics
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +72,14 @@ class Worker:
             return observe.metrics(self.port)
         except OSError:
             return {}  # not up yet
+
+    def ready(self) -> bool:
+        """Has it read back what it was assigned?"""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as said:
+                return bool(said.status == HTTPStatus.OK)
+        except OSError:
+            return False  # not yet, or not up yet
 
     def stage_process(self) -> int:
         """The process that does the work; the other one is its supervisor."""
@@ -145,7 +157,10 @@ class Bench:
             for name in ("sightings", "alerts")
             if (topic := self.settings.topic(name))
         }
+        remembers = round(_sum(correlate, "sightline_live_indicators"))
+        longest = _longest_block_ms([worker.metrics() for worker in correlate])
         timed = self._latency(caught_up["rate"])
+        restored = self._restore(correlate) if load.live else {}
         ceilings.append(ceiling.events_per_second(broker, load.packed, since, until))
         top = statistics.mean(ceilings)
         return {
@@ -166,8 +181,10 @@ class Bench:
             },
             "live_indicators": {
                 "before": round(remembered),
-                "after": round(_sum(correlate, "sightline_live_indicators")),
+                "after": remembers,
             },
+            "checkpoint_block_ms_below": longest,
+            **restored,
             "bytes_per_event": {
                 "events": round(produced.bytes / load.events, 1),
                 **{name: round(of.bytes / load.events, 1) for name, of in volumes.items()},
@@ -264,6 +281,24 @@ class Bench:
             asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
         return timed | ({"latency_under_load": under} if under else {})
 
+    def _restore(self, correlate: Sequence[Worker]) -> dict[str, object]:
+        """How long others take to read back what workers remembered, from their start."""
+        say("stopping the correlate workers, and starting others")
+        remembered = _sum(correlate, "sightline_live_indicators")
+        for worker in correlate:
+            worker.child.stop()
+        started = time.perf_counter()
+        others = self._start("correlate")
+        until(lambda: all(worker.ready() for worker in others), "ready", RESTORES_WITHIN_S)
+        seconds = time.perf_counter() - started
+        # Every partition is told how far time has come, and says what it remembers.
+        until(
+            lambda: _sum(others, "sightline_live_indicators") >= remembered,
+            f"{remembered:,.0f} indicators are remembered again",
+            RESTORES_WITHIN_S,
+        )
+        return {"restore": {"indicators": round(remembered), "seconds": round(seconds, 1)}}
+
     def _timed(self, first: int) -> dict[str, float]:
         found = asyncio.run(latency.latencies(self.settings, self.topics, self.load, first))
         return {
@@ -278,6 +313,19 @@ def _settled(child: Child) -> bool:
 
 def _sum(workers: Sequence[Worker], metric: str) -> float:
     return sum(worker.metrics().get(metric, 0.0) for worker in workers)
+
+
+def _longest_block_ms(measured: Sequence[Mapping[str, float]]) -> float | None:
+    """The least bucket's bound, ms, that no step of a checkpoint took longer than."""
+    name = "sightline_checkpoint_block_seconds"
+    steps = sum(seen.get(f"{name}_count", 0.0) for seen in measured)
+    within: dict[float, float] = defaultdict(float)
+    for seen in measured:
+        for key, count in seen.items():
+            if key.startswith(f"{name}_bucket{{"):
+                within[float(key.partition('le="')[2].rstrip('"}'))] += count
+    fit = [bound for bound, count in within.items() if count >= steps and bound < inf]
+    return round(min(fit) * 1000, 1) if fit else None
 
 
 def _peak(stage: str) -> str:

@@ -95,6 +95,7 @@ class Recorded:
             every_length(known.rules),
             known.settings.lateness_ms,
             asked=Asked(known.rules, known.geo),
+            exercise=known.settings.exercise,
         )
         now = time.time_ns() // 1_000_000
         with self._events.open("rb") as lines:
@@ -127,13 +128,14 @@ class Recorded:
             benign=known.benign,
             horizon_ms=known.settings.campaign_horizon_ms,
             geo=known.geo,
+            exercise=known.settings.exercise,
         )
 
     def _run(self, run: OfflineRun) -> Mapping[str, Alert]:
         known = self._known
         with self._events.open("rb") as lines:
             made = (
-                alert(episode, known.geo, known.benign)
+                alert(episode, known.geo, known.benign, known.settings.exercise)
                 for episode in run.episodes(lines, lambda *_: None)
             )
             self._alerts = {one.finding_info.uid: one for one in made}
@@ -192,6 +194,7 @@ class Topics:
             known.registry.terms,
             known.settings.campaign_horizon_ms,
             known.settings.campaign_facts_max,
+            exercise=known.settings.exercise,
         )
         async for sightings in self._sightings():
             desk.observe(sightings)

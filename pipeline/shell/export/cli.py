@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -14,13 +15,13 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.share import misp, ocsf, stix
 from pipeline.share.outward import Producer, named
 from pipeline.share.stix import Profile
-from pipeline.share.tlp import Pap
-from pipeline.shell.export.following import Told, follow, until_stopped
+from pipeline.shell.export.following import until_stopped
 from pipeline.shell.export.misp_feed import Feed, shareable
-from pipeline.shell.export.reading import read_campaigns
+from pipeline.shell.export.receipts import Receipts
+from pipeline.shell.export.source import Source, for_whom, source
 from pipeline.shell.export.writing import folder, write
 from pipeline.shell.security import secret
-from pipeline.shell.settings import WrongUseError, load
+from pipeline.shell.settings import Settings, WrongUseError, load
 
 Campaigns = Annotated[
     Path | None, typer.Option(help="Campaigns, one JSON object a line; the last of an id stands.")
@@ -28,8 +29,11 @@ Campaigns = Annotated[
 Follow = Annotated[
     bool, typer.Option("--follow", help="Those of the topic campaigns, as they are told.")
 ]
+To = Annotated[
+    str | None,
+    typer.Option(help="For whom: public, community, an organisation, or * for everything."),
+]
 Named = Annotated[str, typer.Option("--producer", help="Who says it: the name recipients see.")]
-Permitted = Annotated[Pap, typer.Option(help="What may be done with it, a tag of MISP events.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 
 
@@ -47,27 +51,25 @@ def export(
         Path, typer.Option(help="A file, or a folder of one file a campaign; misp: the feed.")
     ],
     campaigns: Campaigns = None,
-    follow_: Follow = False,
+    follow: Follow = False,
+    to: To = None,
     profile: Annotated[
         Profile, typer.Option(help="stix: all of it, or what misp-stix imports well.")
     ] = Profile.FULL,
     producer: Named = "Sightline",
-    pap: Permitted = Pap.AMBER,
     config: Config = None,
 ) -> None:
     """Write campaigns as STIX 2.1, as a MISP feed, or as OCSF findings."""
-    by = Producer(producer)
+    by, settings = Producer(producer), load(config)
+    if follow:
+        if format_ is not Format.MISP:
+            raise WrongUseError("--follow is for --format misp: a feed can be kept up to date")
+        for_whom(to)
+    of = source(settings, campaigns, follow, to, until_stopped() if follow else Event())
     if format_ is Format.MISP:
-        with Feed(out, by, pap) as feed:
-            for told in _told(campaigns, follow_, config):
-                changed = feed.update(told.campaigns.values(), told.gone)
-                _say_left_out(told.campaigns.values())
-                if follow_:
-                    print(f"{changed} events written", flush=True)
+        _feed(settings, of, out, by)
         return
-    if follow_:
-        raise WrongUseError("--follow is for --format misp: a feed can be kept up to date")
-    found = [one for told in _told(campaigns, False, config) for one in told.campaigns.values()]
+    found = [one for told in of.told() for one in told.campaigns.values()]
 
     def encoded(some: Iterable[Campaign]) -> bytes:
         if format_ is Format.STIX:
@@ -75,6 +77,21 @@ def export(
         return b"".join(ocsf.encode(ocsf.finding(one, by)) + b"\n" for one in some)
 
     _write(out, found, encoded)
+
+
+def _feed(settings: Settings, of: Source, out: Path, by: Producer) -> None:
+    live = of.campaigns is None
+    receipts = Receipts(settings, of.to) if live else None
+    with Feed(out, by) as feed:
+        if live:
+            print("ready", flush=True)
+        for told in of.told():
+            changed = feed.update(told.campaigns.values(), told.gone)
+            _say_left_out(told.campaigns.values())
+            if receipts is not None:
+                for identity in changed:
+                    receipts.write("published", identity, "misp-feed")
+                print(f"{len(changed)} events written", flush=True)
 
 
 def _write(
@@ -94,7 +111,8 @@ def push(
     server: Annotated[str, typer.Option(help="A MISP server, https://….")],
     key_file: Annotated[Path, typer.Option(help="The file that holds the key of its API.")],
     campaigns: Campaigns = None,
-    follow_: Follow = False,
+    follow: Follow = False,
+    to: To = None,
     authorities: Annotated[
         Path | None, typer.Option("--ca", help="PEM of who may vouch for the server.")
     ] = None,
@@ -102,33 +120,32 @@ def push(
         bool, typer.Option("--publish", help="Publish it there; else a person does.")
     ] = False,
     producer: Named = "Sightline",
-    pap: Permitted = Pap.AMBER,
     config: Config = None,
 ) -> None:
     """Push campaigns to a MISP server, with who saw what."""
     from pipeline.shell.export.misp_server import MispServer, Outcome
 
-    by = Producer(producer)
-    with MispServer(server, secret(key_file, "--key-file"), authorities) as to:
-        for told in _told(campaigns, follow_, config):
+    for_whom(to)
+    by, settings, stop = Producer(producer), load(config), until_stopped() if follow else Event()
+    of = source(settings, campaigns, follow, to, stop)
+    receipts = Receipts(settings, of.to)
+    # Who is told to stop does not wait for another try.
+    with MispServer(server, secret(key_file, "--key-file"), authorities, stop.wait) as there:
+        host = receipts.host(there.name)
+        if follow:
+            print("ready", flush=True)
+        for told in of.told():
             counts = dict.fromkeys(Outcome, 0)
             for one in filter(shareable, told.campaigns.values()):
-                event = misp.pushed(one, by, pap)
-                counts[to.push(event, publish=publish)] += 1
+                outcome = there.push(misp.pushed(one, by), publish=publish)
+                counts[outcome] += 1
+                if outcome is not Outcome.UNCHANGED:
+                    receipts.write("pushed", one.id, "misp", server=host, outcome=outcome.value)
             for identity in sorted(told.gone):
-                to.remove(named("event", identity))
+                if there.remove(named("event", identity)):
+                    receipts.write("pushed", identity, "misp", server=host, outcome="deleted")
             _say_left_out(told.campaigns.values())
             print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), flush=True)
-
-
-def _told(path: Path | None, following: bool, config: Path | None) -> Iterator[Told]:
-    if following == (path is not None):
-        raise WrongUseError("name either a file, --campaigns FILE, or --follow")
-    if path is None:
-        print("ready", flush=True)
-        yield from follow(load(config), until_stopped())
-    else:
-        yield Told({one.id: one for one in read_campaigns(path)})
 
 
 def _say_left_out(campaigns: Iterable[Campaign]) -> None:

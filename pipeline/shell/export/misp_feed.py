@@ -19,7 +19,7 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.share import misp
 from pipeline.share.misp import FeedEvent
 from pipeline.share.outward import Producer, named
-from pipeline.share.tlp import UNLABELLED_TLP, Pap, Tlp, tlp_of
+from pipeline.share.tlp import Tlp
 from pipeline.shell.export.writing import folder, write
 from pipeline.shell.settings import FailedError
 
@@ -29,16 +29,15 @@ _LOCK = ".lock"
 
 def shareable(campaign: Campaign) -> bool:
     """What is RED is for named people, never for a feed or a server."""
-    return (tlp_of(campaign.tlp) or UNLABELLED_TLP) is not Tlp.RED
+    return campaign.tlp is not Tlp.RED
 
 
 class Feed:
     """The folder, ours alone while it is open."""
 
-    def __init__(self, path: Path, producer: Producer, pap: Pap) -> None:
+    def __init__(self, path: Path, producer: Producer) -> None:
         self._path = folder(path)
         self._producer = producer
-        self._pap = pap
         self._events: dict[str, FeedEvent] = {}
         self._lists: dict[str, bytes] = {}
         self._lock: IO[bytes] | None = None
@@ -66,25 +65,25 @@ class Feed:
         if self._lock is not None:
             self._lock.close()
 
-    def update(self, campaigns: Iterable[Campaign], gone: Iterable[str] = ()) -> int:
-        """Bring the feed up to date; how many events were written.
+    def update(self, campaigns: Iterable[Campaign], gone: Iterable[str] = ()) -> list[str]:
+        """Bring the feed up to date; ids of the campaigns whose events were written.
 
         `gone`: ids of campaigns of which nothing may be left.
         """
-        changed = 0
+        changed: list[str] = []
         left = {named("event", identity) for identity in gone}
         for campaign in campaigns:
             if not shareable(campaign):
                 left.add(named("event", campaign.id))
                 continue
-            made = misp.event(campaign, self._producer, self._pap)
+            made = misp.event(campaign, self._producer)
             known = self._events.get(made["uuid"])
             before = None if known is None else msgspec.json.decode(known.content)["Event"]
             event = misp.of_feed(misp.newer(made, before))
             if known is None or event.content != known.content:
                 write(self._path / f"{event.uuid}.json", event.content)
                 self._events[event.uuid] = event
-                changed += 1
+                changed.append(campaign.id)
         for uuid in left:
             self._events.pop(uuid, None)
         for name, content in (

@@ -55,7 +55,7 @@ class MispServer:
         url: str,
         key: str,
         authorities: Path | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._url = _checked(url)
         self._pause = pause
@@ -95,9 +95,14 @@ class MispServer:
             self._ask("POST", f"/events/publish/{uuid}", {})
         return outcome
 
-    def remove(self, uuid: str) -> None:
-        """Have an event deleted there, if it is there."""
-        self._ask("DELETE", f"/events/delete/{uuid}", fine=(200, 404))
+    @property
+    def name(self) -> str:
+        """Its host."""
+        return httpx.URL(self._url).host
+
+    def remove(self, uuid: str) -> bool:
+        """Have an event deleted there, if it is there: was it?"""
+        return self._ask("DELETE", f"/events/delete/{uuid}", fine=(200, 404)).status == 200
 
     def _ask(
         self, method: str, path: str, body: Any = None, fine: tuple[int, ...] = (200,)

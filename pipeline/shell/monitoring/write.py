@@ -1,4 +1,4 @@
-"""`make monitoring`: writes deploy/monitoring anew from what is said here."""
+"""`make monitoring`: writes what of deploy/ is made from code anew."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from pipeline.shell.monitoring import chart
 from pipeline.shell.monitoring.alerts import GROUPS
 from pipeline.shell.monitoring.dashboards import DASHBOARDS, model
 from pipeline.shell.monitoring.objective import RECORDINGS
@@ -16,6 +17,7 @@ from pipeline.shell.monitoring.rule import AlertRule
 
 ROOT: Final = Path(__file__).parents[3]
 FOLDER: Final = ROOT / "deploy" / "monitoring"
+CHART: Final = ROOT / "deploy" / "helm" / "sightline" / "files"
 RUNBOOKS: Final = "docs/runbooks"
 RULES: Final = "sightline.rules.yml"
 TRIALS: Final = "sightline.rules.test.yml"
@@ -31,6 +33,15 @@ def files() -> dict[str, str]:
         text = json.dumps(model(dashboard), indent=1, sort_keys=True)
         made[f"dashboards/{dashboard.uid}.json"] = text + "\n"
     return made
+
+
+def chart_files() -> dict[str, str]:
+    """Each file's content by its name under the chart's files."""
+    return {
+        RULES: files()[RULES],
+        "topics.yaml": _yaml(chart.topics()),
+        "users.yaml": _yaml(chart.users()),
+    }
 
 
 def index() -> str:
@@ -115,7 +126,8 @@ def _yaml(content: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     (ROOT / RUNBOOKS / "README.md").write_text(index(), "utf-8")
-    for name, content in files().items():
-        path = FOLDER / name
+    every = {FOLDER / name: content for name, content in files().items()}
+    every |= {CHART / name: content for name, content in chart_files().items()}
+    for path, content in every.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")

@@ -17,14 +17,12 @@ import faust
 import msgspec
 from faust.types import TP
 
-from pipeline.alert import Alert
-from pipeline.campaign import campaign
 from pipeline.registry import Registry
-from pipeline.share import correspondence, ledger, letter, reply, suppression
-from pipeline.share.correspondence import Correspondence
+from pipeline.share import correspondence, ledger, letter, reply
+from pipeline.share.correspondence import TOPIC, Correspondence
 from pipeline.share.ledger import Entry, Way
 from pipeline.share.letter import Letter, Raised
-from pipeline.share.route import Reason, Routes
+from pipeline.share.route import Routes
 from pipeline.share.terms import Terms
 from pipeline.shell import metrics
 from pipeline.shell.app import (
@@ -38,7 +36,9 @@ from pipeline.shell.app import (
 )
 from pipeline.shell.audit_log import AuditLog, audit_path
 from pipeline.shell.lags import Lags
+from pipeline.shell.notify.case import Case
 from pipeline.shell.notify.posting import Posting
+from pipeline.shell.notify.records import now_ms
 from pipeline.shell.notify.sources import Sources, sources_of, topics_of
 from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import everything
@@ -48,7 +48,6 @@ from pipeline.shell.transport import Batch
 
 STAGE: Final = "share"
 _LATELY_S: Final = 0.2
-_decode_alert = msgspec.json.Decoder(Alert).decode
 
 
 class ShareStage:
@@ -125,8 +124,20 @@ class ShareStage:
             of = group if case.is_replies(topic) else None
             async for _, key, value in everything(settings, topic, of):
                 case.take(topic, key, value, again=True)
+        await self._look_on_topics(case)
         log.info("share: %d letters known", len(case.of.ledger))
         return case
+
+    async def _look_on_topics(self, case: Case) -> None:
+        """Which letters are on their topics, though a predecessor did not live to note it."""
+        waiting = {entry.to for entry, name, _ in case.of.ledger.waiting() if name == TOPIC}
+        for to in sorted(waiting & self._sources.ways.keys()):
+            topic = self._settings.topic(self._sources.ways[to].topic)
+            async for _, _, value in everything(self._settings, topic):
+                try:
+                    case.there.add(letter.decode(value or b"").id)
+                except msgspec.DecodeError:
+                    case.not_ours += 1
 
     def recovered(self) -> bool:
         """Whether it stands by, or has read what was told and sent."""
@@ -181,8 +192,8 @@ class ShareStage:
         def work(batch: Batch) -> None:
             for record in batch:
                 for about in case.take(tp.topic, record.key, record.value).about:
-                    case.of.due(about, _now_ms())
-                    case.of.questions(about, _now_ms())
+                    case.of.due(about, now_ms())
+                    case.of.questions(about, now_ms())
 
         return work
 
@@ -209,11 +220,11 @@ class ShareStage:
             for one in list(about):
                 if self._case is not case:
                     return
-                entries = case.of.due(one, _now_ms())
+                entries = case.of.due(one, now_ms())
                 put += entries
                 for entry in entries:
                     await self._put(entry)
-                new, gone = case.of.questions(one, _now_ms())
+                new, gone = case.of.questions(one, now_ms())
                 topic = self._settings.topic("questions")
                 for question in new:
                     value = correspondence.encode_open(question)
@@ -237,6 +248,8 @@ class ShareStage:
         await posting.round(case.of.ledger)
 
     async def _publish(self, topic: str, one: Letter) -> None:
+        if self._case is not None and one.id in self._case.there:
+            return
         try:
             key = letter.reference(one).encode()
             name = self._settings.topic(topic)
@@ -298,7 +311,7 @@ class ShareStage:
             return
         if case.of.held:
             await self._write(case, list(case.of.held))
-        for key in case.of.ledger.forget(_now_ms()):
+        for key in case.of.ledger.forget(now_ms()):
             await self._outbox.send(self._settings.topic("deliveries"), key.encode(), None, 0)
         consumer = consumer_of(self.app)
         self._lags.show(consumer, consumer.assignment())
@@ -324,99 +337,3 @@ def read_topics(settings: Settings, sources: Sources) -> list[str]:
     if sources.delivery.subscribers:
         names.append("alerts")
     return [settings.topic(name) for name in names]
-
-
-class Taken(msgspec.Struct):
-    """What a record is about, what follows at once, and what a recipient said by it."""
-
-    about: list[str] = []
-    entries: list[Entry] = []
-    said: list[tuple[str, reply.Said, str]] = []
-
-
-class Case:
-    """The correspondence, and how records are read into it."""
-
-    def __init__(self, of: Correspondence, settings: Settings) -> None:
-        self.of = of
-        self.not_ours = 0
-        self._replies = settings.topic("replies.")
-        self._campaigns, self._alerts, self._rulings, self._suppressions = (
-            settings.topic(name) for name in ("campaigns", "alerts", "rulings", "suppressions")
-        )
-        self._counted = (0, 0)
-
-    def is_replies(self, topic: str) -> bool:
-        return topic.startswith(self._replies)
-
-    def restore(self, name: str, key: bytes, value: bytes | None) -> None:
-        """A record of a topic that this stage alone writes."""
-        try:
-            if name == "questions":
-                if value is None:
-                    self.of.open.pop(key.decode(), None)
-                else:
-                    self.of.open[key.decode()] = correspondence.decode_open(value)
-            elif value is None:
-                self.of.ledger.remove(key.decode())
-            else:
-                self.of.ledger.put(ledger.decode(value))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self.not_ours += 1
-
-    def take(
-        self, topic: str, key: bytes | None, value: bytes | None, *, again: bool = False
-    ) -> Taken:
-        """Note one record; `again`: it was taken by a predecessor."""
-        taken = Taken()
-        try:
-            if topic == self._campaigns and value is not None:
-                one = campaign.decode(value)
-                self.of.campaign(one)
-                taken.about = [one.id]
-            elif topic == self._alerts and value is not None:
-                alert = _decode_alert(value)
-                self.of.alert(alert)
-                taken.about = [alert.finding_info.uid]
-            elif topic == self._rulings and value is not None:
-                ruling = correspondence.decode_ruling(value)
-                self.of.rule(ruling)
-                taken.about = [ruling.campaign]
-            elif topic == self._suppressions:
-                self._suppress(key or b"", value)
-            elif self.is_replies(topic) and value is not None:
-                self._hear(topic.removeprefix(self._replies), value, taken, again=again)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            self.not_ours += 1
-        return taken
-
-    def _suppress(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.of.suppressions.remove(key.decode())
-        else:
-            self.of.suppressions.put(suppression.decode(value))
-
-    def _hear(self, by: str, value: bytes, taken: Taken, *, again: bool) -> None:
-        said = reply.decode(value)
-        if again:
-            self.of.remember(by, said)
-            return
-        ignored = self.of.ignored
-        taken.entries = self.of.said(by, said, _now_ms())
-        if self.of.ignored == ignored:
-            about = said.request if isinstance(said, reply.Answer) else said.thread
-            taken.said = [(by, said, about)]
-
-    def measure(self) -> None:
-        """What has been counted since the last time, and what stands."""
-        suppressed, ignored = self._counted
-        metrics.DELIVERIES_SUPPRESSED.inc(self.of.suppressed - suppressed)
-        metrics.REPLIES_IGNORED.inc(self.of.ignored - ignored)
-        self._counted = self.of.suppressed, self.of.ignored
-        for reason in Reason:
-            count = sum(one.question.reason is reason for one in self.of.open.values())
-            metrics.OPEN_QUESTIONS.labels(reason).set(count)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -106,7 +106,7 @@ class TopicReader:
     async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """All of the topics, as soon as they are there."""
         while True:
-            await consumer.topics()
+            await consumer._client.force_metadata_update()  # noqa: SLF001 - there is no public way
             found = {topic: consumer.partitions_for_topic(topic) for topic in self._kind_of}
             missing = sorted(topic for topic, partitions in found.items() if not partitions)
             if not missing:

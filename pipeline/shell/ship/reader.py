@@ -16,6 +16,7 @@ from pipeline.adapter.catalogue import FORMATS, LOOKED_AT, detect
 from pipeline.adapter.conversion import Conversion, Counts, Rejected
 from pipeline.adapter.format import Format, Options
 from pipeline.adapter.instant import Clock, Zone
+from pipeline.lane import labelled
 from pipeline.shell.printable import printable
 from pipeline.shell.settings import WrongUseError
 from pipeline.shell.ship.guarding import Gate, GuardedConversion
@@ -36,6 +37,8 @@ class Understanding(Struct, frozen=True):
     options: Options
     gate: Gate | None = None
     """What may leave; without one, all of it."""
+    exercise: str = ""
+    """Whose lane its events go to; they say so."""
 
     def conversion(self, name: str, first: list[bytes]) -> Conversion:
         """One for a file that begins so."""
@@ -46,6 +49,11 @@ class Understanding(Struct, frozen=True):
         if self.gate is not None:
             return GuardedConversion(format_, self.sensor, self.clock(), self.options, self.gate)
         return Conversion(format_, self.sensor, self.clock(), self.options)
+
+    def said(self, events: list[bytes]) -> list[bytes]:
+        """Events as they are sent: on an exercise's lane they say that they are an exercise's."""
+        of = self.exercise
+        return [labelled(event, of) for event in events] if of else events
 
     def clock(self) -> Clock:
         now = time.time_ns() // 1_000_000
@@ -116,11 +124,11 @@ class FileReader:
                 elif isinstance(one, Rejected):
                     self._reject(self.tail.path, one)
             if (len(events) >= PACK_EVENTS or size >= PACK_BYTES) and not conversion.is_within:
-                yield from packs(events, self._reached(file, offset, number))
+                yield from packs(self._how.said(events), self._reached(file, offset, number))
                 events, size = [], 0
         reached = None if conversion.is_within else self._reached(file, offset, number)
         if events or reached is not None:
-            yield from packs(events, reached)
+            yield from packs(self._how.said(events), reached)
 
     def _last(self, file: LogFile, place: Place, last: list[bytes]) -> Iterator[Pack]:
         if last:
@@ -136,7 +144,7 @@ class FileReader:
         reached = Reached(self.tail.path, file.number, file.place, done=True)
         self._drop(file)
         self.tail.finish(file)
-        yield from packs(events, reached)
+        yield from packs(self._how.said(events), reached)
 
     def _reached(self, file: LogFile, offset: int, number: int) -> Reached:
         return Reached(self.tail.path, file.number, file.place_at(offset, number))
@@ -193,7 +201,7 @@ class StdinReader:
         if not self.left:
             self._take(self._conversion.end(), events)
         if events:
-            yield from packs(events, None)
+            yield from packs(self._how.said(events), None)
 
     def _take(self, results: Sequence[bytes | Rejected], events: list[bytes]) -> None:
         for one in results:

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from pipeline.alert import Alert
 from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign
+from pipeline.lane import crossing
 from pipeline.share.filter import Condition, Fault, chosen, of_alert, of_campaign
 from pipeline.shell.observe import decode_alert
 from pipeline.shell.past import Past, instead
@@ -79,6 +80,7 @@ class Watch:
 
     def __init__(self, settings: Settings, wanted: Condition, *, asks_rules: bool) -> None:
         self._settings = settings
+        self._exercise = settings.exercise
         self._wanted = wanted
         self._asks_rules = asks_rules
         self._alerts, self._campaigns = settings.topic("alerts"), settings.topic("campaigns")
@@ -86,7 +88,7 @@ class Watch:
 
     async def screen(self, begin: int | None) -> None:
         """To a terminal, or as lines of text."""
-        with Screen() as screen:
+        with Screen(exercise=self._settings.exercise) as screen:
             follower = await self._follower(begin)
             async for some in follower.follow():
                 for one in some:
@@ -123,11 +125,14 @@ class Watch:
         return Follower(self._settings, [self._alerts, self._campaigns], begin)
 
     def _told(self, heard: Heard) -> Alert | Campaign | None:
-        """What a record is; None if no worker of ours wrote it."""
+        """What a record is; None if no worker of ours wrote it, or it is of another lane."""
         try:
             if heard.topic == self._campaigns:
-                return campaigns.decode(heard.value)
+                campaign = campaigns.decode(heard.value)
+                return None if crossing(campaign.exercise, self._exercise) else campaign
             alert = decode_alert(heard.value)
+            if crossing(alert.unmapped.exercise, self._exercise):
+                return None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         finding = alert.finding_info

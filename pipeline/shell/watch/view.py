@@ -19,6 +19,7 @@ from rich.text import Text
 
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign
+from pipeline.lane import BANNER
 from pipeline.share.defang import defanged
 from pipeline.shell.printable import cut, printable
 from pipeline.shell.watch.pace import Pace
@@ -49,7 +50,9 @@ class _Console(Console):
 class Screen:
     """Where lines go; used with `with` while something moves on it."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, exercise: str = "") -> None:
+        """`exercise`: whose lane is watched; it is said all the time."""
+        self._exercise = exercise
         # Not by rich's own lights: FORCE_COLOR must not put control sequences into a file.
         self._console = console or _Console(
             force_terminal=sys.stdout.isatty(), markup=False, highlight=False, emoji=False
@@ -63,6 +66,8 @@ class Screen:
     def __enter__(self) -> Self:
         if self._moves:
             self._live.start()
+        if self._exercise:
+            self.say(f"{BANNER}: {self._exercise}", "bold reverse")
         self.say(HEADER, "bold")
         return self
 
@@ -94,7 +99,8 @@ class Screen:
         if not self._moves:
             return
         how = "no broker" if pace.lost else f"{pace.behind:,} behind" if pace.behind else "live"
-        line = f"{how}   {self._shown:,} shown, {self._passed:,} filtered out   Ctrl-C ends"
+        banner = f"{BANNER}   " if self._exercise else ""
+        line = f"{banner}{how}   {self._shown:,} shown, {self._passed:,} filtered out   Ctrl-C ends"
         self._live.update(Text(line, style="reverse" if pace.lost or pace.behind else "dim"))
 
     def _print(self, text: Text) -> None:
@@ -113,6 +119,8 @@ def alert_line(alert: Alert) -> Text:
     merged = said.merged_into is not msgspec.UNSET
     what = "merged" if merged else _ALERT.get(alert.activity_id, "alert")
     notes = [alert.finding_info.title]
+    if said.exercise is not msgspec.UNSET:
+        notes.insert(0, "EXERCISE")
     if said.known_benign:
         notes.append("known benign")
     if said.endemic:
@@ -141,6 +149,7 @@ def campaign_line(campaign: Campaign) -> Text:
         campaign.status,
         f"campaign {campaign.id}",
         f"{_countries(campaign.countries)}, {_organisations(campaign.organisations)}: "
+        f"{'' if campaign.exercise is msgspec.UNSET else 'EXERCISE, '}"
         f"{len(campaign.alerts)} alerts, {campaign.confidence_word}, {named}",
     )
 

@@ -1,0 +1,134 @@
+"""What one recipient has been told of campaigns, and what it is to be told now. No I/O here.
+
+At any time it has the views of those revisions that are older than the delay, by the policy, the
+terms and the members of that moment:
+
+    told(now) = views(newest revision of each campaign that was told before now - delay)
+
+What was told before and is in no view any more stays as it was told: nobody can take it back. If
+its members are told under another name now, it leads on to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+import msgspec
+
+from pipeline.campaign.campaign import Campaign, Status, oldest_first
+from pipeline.share.release import Recipient, release
+from pipeline.share.terms import Terms
+
+REMEMBERED_MS = 90 * 86_400_000
+"""Of a campaign that has ended, so long after its last sighting."""
+_ENDED = (Status.CLOSED, Status.MERGED)
+_replace = msgspec.structs.replace
+
+
+def views(
+    campaigns: Iterable[Campaign], terms: Terms, recipient: Recipient, at: int
+) -> dict[str, Campaign]:
+    """By its name in the view, all of some campaigns that a recipient may see; `at`, ms, is now.
+
+    A merged one leads to the name that the other has here.
+    """
+    seen = {
+        one.id: (one, view)
+        for one in campaigns
+        if (view := release(one, terms, recipient, at)) is not None
+    }
+    found: dict[str, Campaign] = {}
+    for one, view in sorted(seen.values(), key=lambda pair: oldest_first(pair[0])):
+        shown = view
+        if one.status is Status.MERGED:
+            heir = seen.get(one.merged_into or "")
+            if heir is None:
+                shown = _replace(view, status=Status.CLOSED)
+            else:
+                shown = _replace(view, merged_into=heir[1].id)
+            if shown.merged_into == view.id:
+                continue  # here they always had one name
+        known = found.get(view.id)
+        # A name is that of the oldest that is visible: of two campaigns the living one has it.
+        if known is None or _liveliness(known) < _liveliness(shown):
+            found[view.id] = shown
+    return found
+
+
+def _liveliness(view: Campaign) -> tuple[bool, bool, int]:
+    return view.status is not Status.MERGED, view.status not in _ENDED, view.last_seen
+
+
+class Publication:
+    """To one recipient."""
+
+    def __init__(self, terms: Terms, recipient: Recipient, delay_ms: int = 0) -> None:
+        self.told: dict[str, Campaign] = {}
+        self._waiting: list[tuple[int, int, int, Campaign]] = []
+        self._heard: dict[str, tuple[int, int]] = {}
+        self._count = 0
+        self._current: dict[str, Campaign] = {}
+        self.turn_to(terms, recipient, delay_ms)
+
+    def turn_to(self, terms: Terms, recipient: Recipient, delay_ms: int) -> None:
+        """From now on by other terms, for other members, or later."""
+        self._terms, self._recipient, self._delay = terms, recipient, delay_ms
+
+    def remember(self, view: Campaign) -> None:
+        """Take up what a predecessor told."""
+        self.told[view.id] = view
+
+    def hear(self, campaign: Campaign, told_at: int, offset: int = 0) -> None:
+        """Take note of a revision, when it was told, ms, and where it lies among those of its
+        time; one that is older than one that was heard is none any more.
+        """
+        place = told_at, offset
+        if place < self._heard.get(campaign.id, place):
+            return
+        self._heard[campaign.id] = place
+        self._count += 1
+        heappush(self._waiting, (*place, self._count, campaign))
+
+    @property
+    def waiting(self) -> bool:
+        """Is there anything that was not due yet?"""
+        return bool(self._waiting)
+
+    def look(self, now: int) -> list[Campaign]:
+        """What is to be told that was not, the oldest first; `now` in ms."""
+        while self._waiting and self._waiting[0][0] + self._delay <= now:
+            *_, campaign = heappop(self._waiting)
+            self._current[campaign.id] = campaign
+        self._forget(now - REMEMBERED_MS)
+        shown = views(self._current.values(), self._terms, self._recipient, now)
+        fresh = [
+            view
+            for view in shown.values()
+            if self.told.get(view.id) != view and (view.id in self.told or _is_news(view))
+        ]
+        named = {
+            member: view.id
+            for view in shown.values()
+            if view.status is not Status.MERGED
+            for member in view.indicators
+        }
+        for before in self.told.values():
+            if before.id not in shown and before.status is not Status.MERGED:
+                heir = next((named[one] for one in before.indicators if one in named), None)
+                if heir is not None:
+                    fresh.append(_replace(before, status=Status.MERGED, merged_into=heir))
+        self.told.update((view.id, view) for view in fresh)
+        return sorted(fresh, key=oldest_first)
+
+    def _forget(self, before_ms: int) -> None:
+        for campaigns in (self._current, self.told):
+            for one in list(campaigns.values()):
+                if one.last_seen < before_ms and one.status in _ENDED:
+                    del campaigns[one.id]
+                    self._heard.pop(one.id, None)
+
+
+def _is_news(view: Campaign) -> bool:
+    """Of what was never told there is no end to tell."""
+    return view.status is not Status.MERGED and not view.withdrawn

@@ -1,0 +1,1 @@
+"""Alliances' files, what is told to them, and `sightline alliance`."""
