@@ -101,6 +101,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long what was seen is evidence for campaigns; `sightings` must be kept for as long."""
     campaign_facts_max: Annotated[int, Meta(ge=1_000)] = 4_000_000
     """Who saw what in which slice, remembered for campaigns; beyond it the oldest go."""
+    watches_max: Annotated[int, Meta(ge=1)] = 500_000
+    """Indicators of partners that are watched for; what comes beyond is left out."""
     events_partitions: Count = 4
     """Partitions of a new `events.*` topic."""
     sightings_partitions: Count = 8

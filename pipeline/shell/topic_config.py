@@ -120,6 +120,7 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.ALERTS: (_COMPACTED, _LARGE),
     Kind.CAMPAIGNS: (_COMPACTED,),
     Kind.LABELS: (_COMPACTED,),
+    Kind.WATCHES: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
     Kind.SENSORS: (_COMPACTED, _LARGE),
     Kind.CONTROL: (_COMPACTED,),

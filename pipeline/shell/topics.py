@@ -42,6 +42,7 @@ class Kind(StrEnum):
     ALERTS = "alerts"
     CAMPAIGNS = "campaigns"
     LABELS = "labels"
+    WATCHES = "watches"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
     CONTROL = "control"
@@ -109,6 +110,7 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
                 (Kind.ALERTS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.LABELS, 1, COMPACTED),
+                (Kind.WATCHES, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
                 *([(Kind.CONTROL, 1, COMPACTED)] if settings.exercise else []),

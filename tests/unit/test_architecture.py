@@ -83,6 +83,7 @@ WAY = (
     "alert",
     "watch",
     "watching",
+    *(f"intel.{stage}" for stage in ("reading", "pattern", "stix", "misp")),
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),

@@ -12,6 +12,7 @@ from threading import Event
 
 from msgspec import Struct
 
+from pipeline.lane import crossing
 from pipeline.shell import files
 from pipeline.shell.export.following import Told, follow
 from pipeline.shell.export.outlet import EVERYTHING, Outlet, recipient_of
@@ -32,6 +33,9 @@ class Source(Struct, frozen=True):
         outlet = self._outlet()
         if self.campaigns is not None:
             found = {one.id: one for one in read_campaigns(self.campaigns)}
+            for one in found.values():
+                if why := crossing(one.exercise, self.settings.exercise):
+                    raise WrongUseError(f"{self.campaigns}: campaign {one.id}: {why}")
             # A file has no now but what was seen last: the same file, the same views.
             latest = max((one.last_seen for one in found.values()), default=0)
             told = Told(found)
