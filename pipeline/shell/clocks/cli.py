@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from pipeline import lane
 from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.campaign import decode as decode_campaign
 from pipeline.share.deadline import (
@@ -178,6 +179,8 @@ def _act(
     corrects: bool,
 ) -> None:
     policy = _policy(settings, regime)
+    if why := lane.withheld(lane.Act.CLOCK, settings.exercise):
+        raise WrongUseError(why)
     if entity is not None and entity not in policy.entities:
         known = ", ".join(policy.entities) or "none"
         raise WrongUseError(f"{regime} knows no entity {printable(entity)!r}: {known}")
