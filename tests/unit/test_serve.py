@@ -302,10 +302,8 @@ def test_a_file_of_users_that_is_wrong_is_told(tmp_path: Path, text: str, said: 
 
 
 def test_an_exercise_is_said_on_the_page_itself(tmp_path: Path) -> None:
-    for lane, prefix in (("live", ""), ("exercise", "exercise.spring.")):
-        settings = load(environment={}, lane=lane, topic_prefix=prefix)
-        with site(tmp_path, settings=settings) as (client, _, _):
     for lane, prefix in (("live", ""), ("exercise", "exercise.drill-1.")):
+        settings = load(environment={}, lane=lane, topic_prefix=prefix)
         with site(tmp_path, settings=settings) as (client, store, _):
             alert, replace = told.alert("a1"), msgspec.structs.replace
             if prefix:
