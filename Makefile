@@ -8,9 +8,8 @@ SETUP := $(VENV)/.setup
 WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds marx-page lock bench peers \
-  performance pages monitoring \
-  soak overload audit clean
+.PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving \
+  marx-page lock bench peers performance pages monitoring chart soak overload audit clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +58,12 @@ schemas: setup ## Write schemas/ anew from the types
 worlds: setup ## How well campaigns are told in twenty labelled worlds, and in the worst
 	$(BIN)/python -m tests.bench.worlds
 
+screenshots: setup ## Write docs/images anew: the dashboard in Debian's Chromium
+	$(BIN)/python -m tests.browser.screenshots
+
+serving: setup ## The dashboard: filters over a million alerts; 50 viewers at 1,000 updates a second
+	@$(BIN)/python -m tests.bench.serving $(ARGS)
+
 marx-page: setup ## Write docs/marx.md anew: the campaigns in half a year of real attacks
 	$(BIN)/python -m pipeline.shell.marx_page
 
@@ -94,6 +99,10 @@ overload: setup ## Twice what a worker takes, for two minutes
 audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
 	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
 	.audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(LOCK)
+
+chart: setup ## The Helm chart against Kubernetes' schemas; needs helm (HELM=…), CRDS=DIR for others' kinds
+	@test -x .chart/bin/python || ($(PYTHON) -m venv .chart && .chart/bin/pip install --quiet "kubernetes-validate>=1.33" "jsonschema>=4.25,<5" "PyYAML>=6.0.2,<7")
+	.chart/bin/python -m tests.bench.chart
 
 clean: ## Forget .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -196,6 +196,17 @@ def alert(episode: Episode, geo: Geo, benign: Benign = NOTHING_LISTED, exercise:
     )
 
 
+def marked(finding: Alert, exercise: str) -> Alert:
+    """An alert that was made without its lane, as it is told on that lane."""
+    if not exercise:
+        return finding
+    replace = msgspec.structs.replace
+    unmapped = replace(finding.unmapped, exercise=exercise)
+    if unmapped.may_block is not msgspec.UNSET:
+        unmapped = replace(unmapped, may_block=False)
+    return replace(finding, message=f"{BANNER}: {finding.message}", unmapped=unmapped)
+
+
 class Grade(Struct, frozen=True):
     """An alert's severity (OCSF's id), and why it is lower than its rule's level, if it is."""
 

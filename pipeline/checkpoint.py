@@ -108,8 +108,8 @@ class Seal(Struct, frozen=True, array_like=True):
     sources: list[SourceState]
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode_segment = msgspec.msgpack.Decoder(Segment).decode
+encode_segment = _encode = msgspec.msgpack.Encoder().encode
+decode_segment = _decode_segment = msgspec.msgpack.Decoder(Segment).decode
 _decode_seal = msgspec.msgpack.Decoder(Seal).decode
 
 

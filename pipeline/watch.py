@@ -27,11 +27,13 @@ from pipeline.benign import Benign
 from pipeline.episode import Change
 from pipeline.geo import Geo
 from pipeline.indicator import IP, MAX_VALUE_CHARACTERS, Indicator
+from pipeline.lane import BANNER, flag_of
 from pipeline.share.tlp import (
     UNLABELLED_PAP,
     UNLABELLED_TLP,
     Pap,
     Tlp,
+    strictest_pap,
     strictest_tlp,
 )
 
@@ -40,8 +42,6 @@ WATCHED = Analytic(ANALYTIC_RULE, "b8a1f6d4-7c55-4d0b-8a52-5d6c7e0a94f3", "Watch
 """In place of a rule, what these alerts are by."""
 _SURE = 50
 _SEVERITY, _UNSURE, _INFORMATIONAL = 3, 2, 1
-_OF_THOSE_WHO_SEE = Tlp.AMBER
-"""The alert names who saw it: it is not for everybody, even if the watch is."""
 
 Text = Annotated[str, Meta(max_length=256)]
 Named = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -92,34 +92,43 @@ def is_watched(alert: Alert) -> bool:
 
 
 class Seen:
-    """When and by whom a watched indicator was seen. Times in ms."""
+    """When and by whom a watched indicator was seen, and under which labels. Times in ms."""
 
-    __slots__ = ("countries", "first", "last", "organisations")
+    __slots__ = ("countries", "first", "labels", "last", "organisations")
 
     def __init__(self) -> None:
         self.first = 1 << 62
         self.last = -1
         self.countries: set[str] = set()
         self.organisations: set[str] = set()
+        self.labels: set[tuple[Tlp, Pap]] = set()
 
-    def note(self, first: int, country: str, organisation: str) -> bool:
+    def note(self, first: int, country: str, organisation: str, label: tuple[Tlp, Pap]) -> bool:
         """Whether there is more to it than that it goes on."""
         if first >= self.first and country in self.countries and organisation in self.organisations:
             return False
         self.first = min(self.first, first)
         self.countries.add(country)
         self.organisations.add(organisation)
+        self.labels.add(label)
         return True
 
 
-def watch_alert(watch: Watch, seen: Seen, change: Change, benign: Benign, geo: Geo) -> Alert:
-    """The finding that a watch is, once it was seen."""
+def watch_alert(
+    watch: Watch, seen: Seen, change: Change, benign: Benign, geo: Geo, exercise: str = ""
+) -> Alert:
+    """The finding that a watch is, once it was seen; `exercise`: of whose lane, if of one."""
     listed = benign.lists(*watch.indicator)
     sure = watch.confidence is None or watch.confidence >= _SURE
     severity = _SEVERITY if sure else _UNSURE
     number = OBSERVABLE_TYPE.get(watch.type, OTHER)
     countries, organisations = tuple(sorted(seen.countries)), tuple(sorted(seen.organisations))
     count = len(organisations)
+    pap = strictest_pap((watch.pap, *(of for _, of in seen.labels)))
+    message = (
+        f"the {watch.type} that {watch.source} shared seen by {count} "
+        f"organisation{'s' if count != 1 else ''} in {', '.join(countries)}"
+    )
     alert = Alert(
         activity_id=0,
         category_uid=CATEGORY_FINDINGS,
@@ -128,8 +137,7 @@ def watch_alert(watch: Watch, seen: Seen, change: Change, benign: Benign, geo: G
         severity_id=_INFORMATIONAL if listed and benign.lowers else severity,
         status_id=0,
         time=seen.last,
-        message=f"the {watch.type} that {watch.source} shared seen by {count} "
-        f"organisation{'s' if count != 1 else ''} in {', '.join(countries)}",
+        message=f"{BANNER}: {message}" if exercise else message,
         metadata=METADATA,
         finding_info=FindingInfo(
             alert_id(watch.id), WATCHED.name, seen.first, seen.last, WATCHED
@@ -148,9 +156,10 @@ def watch_alert(watch: Watch, seen: Seen, change: Change, benign: Benign, geo: G
                 watch.id, watch.source, watch.reference, watch.tlp, watch.pap,
                 watch.confidence, watch.valid_until,
             ),
-            tlp=strictest_tlp((watch.tlp, _OF_THOSE_WHO_SEE)),
-            pap=watch.pap,
-            may_block=may_block(watch.pap),
+            tlp=strictest_tlp((watch.tlp, *(of for of, _ in seen.labels))),
+            pap=pap,
+            may_block=may_block(pap),
+            exercise=flag_of(exercise),
         ),
     )  # fmt: skip
     return staged(alert, change)
@@ -158,6 +167,11 @@ def watch_alert(watch: Watch, seen: Seen, change: Change, benign: Benign, geo: G
 
 def is_closed(alert: Alert) -> bool:
     return alert.activity_id == STAGE[Change.CLOSED][0]
+
+
+def change_of(alert: Alert) -> Change:
+    """What became of it."""
+    return next(change for change, stage in STAGE.items() if stage[0] == alert.activity_id)
 
 
 def may_block(pap: Pap) -> bool:

@@ -20,6 +20,9 @@ from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.episode import Change
 from pipeline.geo import Geo
+from pipeline.share.mark import Mark
+from pipeline.share.terms import Terms
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.sight import Sightings
 from pipeline.slices import SLICES
 from pipeline.watch import Seen, Watch, is_closed, staged, watch_alert
@@ -36,21 +39,26 @@ class Watching:
         self,
         lengths: Mapping[str, int],
         benign: Benign,
+        terms: Terms,
         reach_ms: int,
         geo: Geo | None = None,
         most: int = MOST_WATCHES,
+        exercise: str = "",
     ) -> None:
         """`lengths`: by indicator type, the timespan whose sixtieth is a slice, ms; others are not
-        seen. `reach_ms`: how long before a watch is valid it is of interest who saw it.
+        seen. `terms`: of those who see. `reach_ms`: how long before a watch is valid it is of
+        interest who saw it. `exercise`: whose lane this is.
         """
         self.watches: dict[str, Watch] = {}
         self.left_out = 0
         """Watches that were left out for want of room, since this was asked before."""
         self._lengths = lengths
         self._benign = benign
+        self._terms = terms
         self._reach = reach_ms
         self._geo = geo or Geo()
         self._most = most
+        self._exercise = exercise
         self._by_type: dict[str, dict[str, tuple[Watch, ...]]] = {}
         self._seen: dict[str, Seen] = {}
         self._told: dict[str, Alert] = {}
@@ -72,13 +80,15 @@ class Watching:
         self.watches[watch.id] = watch
         of_type = self._by_type.setdefault(watch.type, {})
         of_type[watch.value] = (*of_type.get(watch.value, ()), watch)
-        self._changed.add(watch.id)
+        if watch.id in self._seen:
+            self._changed.add(watch.id)
         return True
 
     def drop(self, identity: str) -> None:
         """It is withdrawn."""
         self._unlist(identity)
-        self._changed.add(identity)
+        if identity in self._seen:
+            self._changed.add(identity)
 
     def _unlist(self, identity: str) -> None:
         watch = self.watches.pop(identity, None)
@@ -93,6 +103,7 @@ class Watching:
 
     def observe(self, sightings: Sightings) -> None:
         """Look for watched indicators among one record's sightings."""
+        mark = Mark(sightings.tlp or "", sightings.pap or "")
         for group in sightings.groups:
             watched = self._by_type.get(group.type)
             if not watched:
@@ -101,10 +112,14 @@ class Watching:
                 if value in watched:
                     first, last = group.first_seen[at], group.last_seen[at]
                     for watch in watched[value]:
-                        self.see(watch, sightings.organisation, sightings.country, first, last)
+                        self.see(
+                            watch, sightings.organisation, sightings.country, first, last, mark
+                        )
 
-    def see(self, watch: Watch, organisation: str, country: str, first: int, last: int) -> None:
-        """One party's sightings of its indicator within one slice. Times in ms."""
+    def see(
+        self, watch: Watch, organisation: str, country: str, first: int, last: int, mark: Mark
+    ) -> None:
+        """One party's sightings of its indicator within one slice, labelled so. Times in ms."""
         length = self._lengths.get(watch.type)
         if length is None:
             return
@@ -114,7 +129,12 @@ class Watching:
         if watch.valid_until is not None and at * length >= watch.valid_until * SLICES:
             return
         seen = self._seen.setdefault(watch.id, Seen())
-        if seen.note(first, country, organisation):
+        conditions = self._terms.of(organisation)
+        label = (
+            conditions.label(Tlp(mark.tlp) if mark.tlp else None),
+            conditions.use(Pap(mark.pap) if mark.pap else None),
+        )
+        if seen.note(first, country, organisation, label):
             self._changed.add(watch.id)
         elif last > seen.last:
             self._goes_on.add(watch.id)
@@ -131,6 +151,8 @@ class Watching:
         seen.last = max(seen.last, finding.last_seen_time)
         seen.countries.update(alert.unmapped.countries)
         seen.organisations.update(alert.unmapped.organisations)
+        if alert.unmapped.tlp and alert.unmapped.pap:
+            seen.labels.add((alert.unmapped.tlp, alert.unmapped.pap))
         self._changed.add(said.id)
 
     def revisions(self, watermark: int, *, everything: bool = False) -> list[Alert]:
@@ -194,7 +216,9 @@ class Watching:
             return None
         over = self._is_over(identity, watermark)
         change = Change.OPENED if before is None else Change.UPDATED
-        made = watch_alert(watch, seen, Change.CLOSED if over else change, self._benign, self._geo)
+        made = watch_alert(
+            watch, seen, Change.CLOSED if over else change, self._benign, self._geo, self._exercise
+        )
         same = before is not None and staged(before, Change.UPDATED) == staged(made, Change.UPDATED)
         return None if before is not None and same and is_closed(before) == over else made
 

@@ -16,11 +16,12 @@ from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
 from pipeline.campaign.confidence import Trust
-from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.evidence import Evidence, Marked
 from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
 from pipeline.campaign.match import Match, match_of
+from pipeline.share.mark import UNMARKED
 from pipeline.share.terms import Terms
 from pipeline.sight import Sightings
 from pipeline.watch import Watch, is_watched
@@ -51,7 +52,7 @@ class Desk:
         """
         self.exercise = exercise
         self.evidence = Evidence(lengths)
-        self.watching = watching or Watching(lengths, benign, horizon_ms)
+        self.watching = watching or Watching(lengths, benign, terms, horizon_ms, exercise=exercise)
         self.told: dict[str, Campaign] = {}
         self.changed = False
         """Has anything come since the last look?"""
@@ -108,7 +109,10 @@ class Desk:
         facts = self.evidence.facts.get(watch.indicator, {})
         for (party, _), fact in facts.items():
             of = self.evidence.parties.all[party]
-            self.watching.see(watch, of.organisation, of.country, fact.first, fact.last)
+            for each in fact.marked or (Marked(UNMARKED, fact.first, fact.last),):
+                self.watching.see(
+                    watch, of.organisation, of.country, each.first, each.last, each.mark
+                )
 
     def remember(self, campaign: Campaign) -> None:
         """Take up what a predecessor told."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Status
+from pipeline.lane import BANNER
 from pipeline.share.defang import defanged
 from pipeline.share.filter import SEVERITIES
 from pipeline.share.moment import moment
@@ -138,7 +139,18 @@ decode = msgspec.json.Decoder(Letter).decode
 def subject(one: Letter) -> str:
     """A line that tells nothing but how it may be passed on, and what kind of thing it is."""
     what = {Told: "campaign", Raised: "alert", Asked: "request", Answered: "answer"}[type(one.body)]
-    return f"[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
+    banner = f"{BANNER}: " if is_exercise(one) else ""
+    return f"{banner}[TLP:{one.tlp}] Sightline: {what} {reference(one)}"
+
+
+def is_exercise(one: Letter) -> bool:
+    """Whether what it is about is not meant."""
+    match one.body:
+        case Told():
+            return bool(one.body.campaign.exercise)
+        case Raised():
+            return bool(one.body.alert.unmapped.exercise)
+    return False
 
 
 def reference(one: Letter) -> str:
@@ -166,7 +178,8 @@ def text(one: Letter) -> str:
         case Answered():
             who = one.body.by or "Somebody who was told of it, too,"
             lines = [f"{who} answers your request {one.body.request}:", "", *quoted(one.body.text)]
-    return "\n".join((f"TLP:{one.tlp}", "", *lines, ""))
+    banner = [BANNER, ""] if is_exercise(one) else []
+    return "\n".join((*banner, f"TLP:{one.tlp}", "", *lines, ""))
 
 
 def quoted(said: str) -> list[str]:

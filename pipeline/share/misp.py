@@ -34,6 +34,7 @@ from pipeline.indicator import (
     URL,
     USER_AGENT,
 )
+from pipeline.lane import BANNER, tag_of
 from pipeline.share.moment import date, moment
 from pipeline.share.outward import (
     Producer,
@@ -109,7 +110,8 @@ def event(
 def _event(campaign: Campaign, producer: Producer, sightings: bool) -> Event:
     at = str(revised_at(campaign) // 1_000)
     over = campaign.status in {Status.CLOSED, Status.MERGED} or revoked(campaign)
-    head = "Withdrawn: " if revoked(campaign) else ""
+    head = f"{BANNER}: " if campaign.exercise else ""
+    head += "Withdrawn: " if revoked(campaign) else ""
     seen: dict[Member, list[Seen]] = {one: [] for one in campaign.indicators}
     for one in campaign.sightings:
         if (member := Member(one.type, one.value)) in seen:
@@ -204,6 +206,8 @@ def _tags(campaign: Campaign, pap: Pap) -> list[dict[str, Any]]:
         reliability, credibility = campaign.admiralty[0].lower(), campaign.admiralty[1]
         said.append(f'admiralty-scale:source-reliability="{reliability}"')
         said.append(f'admiralty-scale:information-credibility="{credibility}"')
+    if campaign.exercise:
+        said.append(tag_of(campaign.exercise))
     names += [(one, _PLAIN_COLOUR) for one in said]
     return [
         {"name": one, "colour": colour, "local": False, "relationship_type": ""}

@@ -33,6 +33,7 @@ from pipeline.indicator import (
     URL,
     USER_AGENT,
 )
+from pipeline.lane import BANNER, Flag
 from pipeline.share.outward import Producer, outward, revoked, summary
 from pipeline.share.tlp import Pap, Tlp
 
@@ -107,6 +108,7 @@ class CampaignUnmapped(Struct, frozen=True):
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
     pap: Pap | msgspec.UnsetType = msgspec.UNSET
     unnamed: int | msgspec.UnsetType = msgspec.UNSET
+    exercise: Flag = msgspec.UNSET
 
 
 class CampaignFinding(Struct, frozen=True):
@@ -156,7 +158,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
         time=told.last_seen,
         start_time=told.first_seen,
         end_time=told.last_seen,
-        message=said,
+        message=f"{BANNER}: {said}" if told.exercise else said,
         metadata=Metadata(METADATA.version, METADATA.product, ("osint",)),
         finding_info=about,
         observables=tuple(map(_observable, told.indicators)),
@@ -176,6 +178,7 @@ def finding(campaign: Campaign, producer: Producer | None = None) -> CampaignFin
             told.withdrawn,
             told.pap,
             told.unnamed,
+            told.exercise,
         ),
     )
 

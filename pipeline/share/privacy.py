@@ -89,6 +89,7 @@ _CANONICAL: Final[dict[str, Callable[[str], str | None]]] = {
     USER_AGENT: canonical_text,
 }
 """The types that can be told by pseudonyms; the others say nothing of a person by themselves."""
+PSEUDONYMOUS: Final = tuple(_CANONICAL)
 _OBSERVABLE: Final = {DOMAIN: 1, IP: 2, URL: 6, USER_AGENT: 16, CREDENTIAL: 19}
 _OBSERVED: Final = {number: kind for kind, number in _OBSERVABLE.items()} | {8: "hash", 18: "cve"}
 _NO: Final = (None, None)

@@ -60,6 +60,11 @@ class Ring:
         self._keys = dict(keys)
         self._of_purpose: dict[tuple[int, str], bytes] = {}
 
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The epochs of which there are keys."""
+        return tuple(sorted(self._keys))
+
     def usable(self, time: int) -> tuple[int, ...] | MissingKey:
         """The epochs under which something must be told, or the first of them that has no key."""
         asked = tuple(epoch for epoch in self.epochs.of(time) if epoch >= self.first)

@@ -262,6 +262,7 @@ def release(
         corroboration=tuple(one for one in sure.witnesses if one.organisation in organisations),
         sightings=rows,
         withdrawn=campaign.withdrawn,
+        exercise=campaign.exercise,
         label=_verdict(campaign),
         unnamed=len(seen) - len(organisations) or msgspec.UNSET,
     )

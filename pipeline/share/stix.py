@@ -24,6 +24,7 @@ import msgspec
 
 from pipeline.campaign.campaign import Campaign, Member, Seen, Word
 from pipeline.campaign.label import Verdict
+from pipeline.lane import BANNER, TAG, tag_of
 from pipeline.share.moment import moment
 from pipeline.share.outward import (
     Producer,
@@ -37,7 +38,7 @@ from pipeline.share.outward import (
     seen_by,
     summary,
 )
-from pipeline.share.stix_object import MARKINGS, Object, marking, name, shared, united
+from pipeline.share.stix_object import EXERCISE, MARKINGS, Object, marking, name, shared, united
 from pipeline.share.stix_value import EXTENDED, EXTENSION, EXTENSION_SCHEMA, Put, put
 
 _MOST_COUNTED = 999_999_999
@@ -101,7 +102,10 @@ class _Writer:
             "created": moment(min(campaign.first_told, modified)),
             "modified": moment(modified),
             **({"revoked": True} if revoked(campaign) else {}),
-            "object_marking_refs": [MARKINGS[self._tlp]],
+            "object_marking_refs": [
+                MARKINGS[self._tlp],
+                *([EXERCISE["id"]] if campaign.exercise else []),
+            ],
         }
         sure = credibility(campaign)
         self._sure = {} if sure is None else {"confidence": sure}
@@ -123,6 +127,8 @@ class _Writer:
             content.append(self._opinion())
         content = united(content)
         yield marking(self._tlp)
+        if campaign.exercise:
+            yield EXERCISE
         yield from content
         yield self._own(
             "grouping",
@@ -136,7 +142,8 @@ class _Writer:
     @property
     def _title(self) -> str:
         """By their names some stores tell campaigns apart."""
-        return f"Sightline campaign {self._campaign.id}"
+        head = f"{BANNER}: " if self._campaign.exercise else ""
+        return f"{head}Sightline campaign {self._campaign.id}"
 
     def _own(self, kind: str, *parts: str, **properties: Any) -> Object:
         identity = name(kind, self._campaign.id, *parts)
@@ -154,6 +161,8 @@ class _Writer:
             labels.append(f"PAP:{campaign.pap}")
         if isinstance(campaign.label, Word):
             labels.append(str(campaign.label.verdict))
+        if campaign.exercise:
+            labels += [TAG, tag_of(campaign.exercise)]
         grade = f"{campaign.confidence_word} ({campaign.admiralty})"
         return self._own(
             "campaign",

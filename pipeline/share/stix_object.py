@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 import rfc8785
 
+from pipeline.lane import BANNER
 from pipeline.share.moment import moment
 from pipeline.share.outward import named
 from pipeline.share.tlp import Tlp
@@ -66,6 +67,17 @@ def marking(tlp: Tlp) -> Object:
             _TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": tlp.lower()}
         },
     }
+
+
+EXERCISE: Final[Object] = {
+    "type": "marking-definition",
+    "spec_version": "2.1",
+    "id": name("marking-definition", BANNER),
+    "created": moment(SHARED_SINCE_MS),
+    "definition_type": "statement",
+    "definition": {"statement": BANNER},
+}
+"""Marks what is of an exercise."""
 
 
 def shared(kind: str, key: str, tlp: Tlp, producer: str | None, /, **properties: Any) -> Object:

@@ -1,4 +1,4 @@
-"""The campaign stage: sightings, alerts and labels in, campaigns out.
+"""The campaign stage: sightings, alerts, labels and watches in, campaigns and watches' alerts out.
 
 One worker of all is active, the others stand by (`pipeline.shell.one_active`): what campaigns are
 is seen from everything at once. Its state is what the topics hold, read once more by who takes
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,12 @@ import faust
 import msgspec
 from faust.types import TP
 
-from pipeline.alert import Alert
+from pipeline import alert
 from pipeline.benign import Benign
-from pipeline.campaign import campaign, label
+from pipeline.campaign import campaign
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.desk import Desk
+from pipeline.geo import Geo
 from pipeline.lane import crossing
 from pipeline.rule import Rule
 from pipeline.share.terms import Terms
@@ -35,22 +36,26 @@ from pipeline.shell.app import (
     serve,
     still_ours,
 )
+from pipeline.shell.case import READ, Case
+from pipeline.shell.correlating import SEVERITIES
 from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
-from pipeline.shell.restoring import everything
+from pipeline.shell.restoring import ends, everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.threads import in_thread
 from pipeline.shell.transport import Batch
-from pipeline.sight import UNKNOWN_WATERMARK, Progress, Sightings, decode_sightings, every_length
+from pipeline.sight import (
+    every_length,
+    partition_of,
+)
+from pipeline.watch import WATCHED
+from pipeline.watching import Watching
 from pipeline.watermark import Watermarks
 
 STAGE = "campaign"
 _REST = 4
 """A look takes at most one part in so many and one of the time."""
-_decode_alert = msgspec.json.Decoder(Alert).decode
-
-Record = tuple[bytes | None, bytes | None]
 
 
 class CampaignStage:
@@ -64,6 +69,8 @@ class CampaignStage:
         benign: Benign,
         terms: Terms,
         sightings_partitions: int,
+        alert_partitions: int,
+        geo: Geo,
     ) -> None:
         self.app = app
         self._settings = settings
@@ -71,9 +78,12 @@ class CampaignStage:
         self._benign = benign
         self._terms = terms
         self._partitions = sightings_partitions
-        self._topics = {name: settings.topic(name) for name in ("sightings", "alerts", "labels")}
+        self._alert_partitions = alert_partitions
+        self._geo = geo
+        self._topics = {name: settings.topic(name) for name in READ}
         self._letters = Outbox(app)
         self._campaigns = Outbox(app)
+        self._alerts = Outbox(app)
         self._case: Case | None = None
         self._loading: asyncio.Task[Case] | None = None
         self._telling = asyncio.Lock()
@@ -93,7 +103,11 @@ class CampaignStage:
             self._loading.cancel()
             self._loading = None
         async with self._telling:
-            await self._campaigns.delivered()
+            await self._delivered()
+
+    async def _delivered(self) -> None:
+        await self._alerts.delivered()
+        await self._campaigns.delivered()
 
     async def _shut_down(self, sender: faust.App, **_: object) -> None:
         await self._revoked(sender, set())
@@ -113,6 +127,15 @@ class CampaignStage:
             self._terms,
             settings.campaign_horizon_ms,
             settings.campaign_facts_max,
+            Watching(
+                self._lengths,
+                self._benign,
+                self._terms,
+                settings.campaign_horizon_ms,
+                self._geo,
+                settings.watches_max,
+                settings.exercise,
+            ),
             exercise=settings.exercise,
         )
         marks = [
@@ -135,8 +158,14 @@ class CampaignStage:
                     case.desk.remember(told)
             except msgspec.DecodeError:
                 metrics.RECORDS_NOT_OURS.inc()
-        for topic in self._topics.values():
-            group = settings.topic(f"sightline-{STAGE}")
+        async for partition, key, value in everything(settings, self._topics["alerts"]):
+            # To the end: what was told of a watch must not be told anew, nor told less.
+            if WATCHED.uid.encode() in (value or b""):
+                case.take(TP(self._topics["alerts"], partition), (key, value))
+        # All watches that stand now: what was committed may be short of those that were told of.
+        case.watches_upto = await ends(settings, self._topics["watches"])
+        for name, topic in self._topics.items():
+            group = None if name == "watches" else settings.topic(f"sightline-{STAGE}")
             async for partition, key, value in everything(settings, topic, group):
                 # It was told: no look is taken at the past.
                 case.take(TP(topic, partition), (key, value))
@@ -180,8 +209,9 @@ class CampaignStage:
         async with case.gate:
             case.rehearsed = False
             for record in batch:
-                if case.take(tp, (record.key, record.value)):
+                if not case.knows(tp, record.offset) and case.take(tp, (record.key, record.value)):
                     await self._look_and_tell(case)
+            await self._raise(case)
         return True
 
     async def rehearsal(self, tp: TP) -> Work | None:
@@ -195,6 +225,7 @@ class CampaignStage:
         def work(batch: Batch) -> None:
             for record in batch:
                 case.take(tp, (record.key, record.value))
+            case.raised()
             case.look()
 
         return work
@@ -219,10 +250,22 @@ class CampaignStage:
                     return False
                 now = time.monotonic()
                 self._rests_until = now + _REST * (now - started)
-            await self._campaigns.delivered()
+            await self._delivered()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash("campaign: campaigns were not told")
         return case is self._case
+
+    async def _raise(self, case: Case) -> None:
+        """With `gate` held: tell of the watches that were seen."""
+        async with self._telling:
+            topic = self._topics["alerts"]
+            for change, one in case.raised():
+                if self._case is not case:
+                    return
+                name = one.finding_info.uid
+                partition = partition_of(name, self._alert_partitions)
+                await self._alerts.send(topic, name.encode(), alert.encode(one), partition)
+                metrics.ALERTS.labels(SEVERITIES[one.severity_id], change).inc()
 
     async def _look(self, case: Case) -> bool:
         async with case.gate:
@@ -258,59 +301,12 @@ class CampaignStage:
             return
         self._lags.show(consumer, consumer.assignment())
         metrics.FACTS.set(case.desk.evidence.count)
+        metrics.WATCHES.set(len(case.desk.watching.watches))
+        metrics.WATCHES_LEFT_OUT.inc(case.desk.watching.left_out)
+        case.desk.watching.left_out = 0
         standing = (one for one in list(case.desk.told.values()) if _is_open(one))
         metrics.OPEN_CAMPAIGNS.set(sum(1 for _ in standing))
 
 
 def _is_open(one: Campaign) -> bool:
     return one.status in {Status.OPEN, Status.GROWING, Status.DORMANT}
-
-
-class Case:
-    """A desk, and how far time has come.
-
-    Each partition of `sightings` tells that for itself: from one that is read sooner than the
-    others it would be too far.
-    """
-
-    def __init__(self, desk: Desk, marks: Sequence[Watermarks], topics: Mapping[str, str]) -> None:
-        self.desk = desk
-        self.gate = asyncio.Lock()
-        """Held by who changes anything, or looks."""
-        self.rehearsed = False
-        self.not_ours = 0
-        self.watermark = UNKNOWN_WATERMARK
-        self._marks = marks
-        self._sightings, self._alerts, self._labels = (
-            topics[name] for name in ("sightings", "alerts", "labels")
-        )
-
-    def take(self, tp: TP, record: Record) -> bool:
-        """Note one record; whether a look must be taken before time goes on."""
-        key, value = record
-        try:
-            if tp.topic == self._sightings:
-                return self._see(self._marks[tp.partition], decode_sightings(key, value or b""))
-            if tp.topic == self._alerts:
-                alert = _decode_alert(value or b"")
-                if crossing(alert.unmapped.exercise, self.desk.exercise) is None:
-                    self.desk.raise_(alert)
-                else:
-                    self.not_ours += 1
-            elif tp.topic == self._labels:
-                self.desk.label(label.decode(value or b""))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            self.not_ours += 1
-        return False
-
-    def _see(self, marks: Watermarks, seen: Sightings | Progress) -> bool:
-        if not isinstance(seen, Progress):
-            marks.heard(seen.source, seen.watermark)
-            self.desk.observe(seen)
-            return False
-        marks.told(seen)
-        self.watermark = max(self.watermark, min(each.whole() for each in self._marks))
-        return self.desk.due(self.watermark)
-
-    def look(self) -> list[Campaign]:
-        return self.desk.look(self.watermark)

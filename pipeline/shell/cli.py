@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO, Annotated
 import typer
 
 from pipeline import __version__
+from pipeline.alert import Alert
 from pipeline.decode import Rejection
 from pipeline.shell import files
 from pipeline.shell.access.cli import principal_cli, sensor_cli
@@ -25,6 +27,7 @@ from pipeline.shell.cli_convert import convert
 from pipeline.shell.cli_generate import generate
 from pipeline.shell.cli_label import label
 from pipeline.shell.cli_playground import playground
+from pipeline.shell.cli_processing import processing_records
 from pipeline.shell.cli_pseudonym import group as pseudonym
 from pipeline.shell.cli_score import score
 from pipeline.shell.cli_serve import serve, user
@@ -32,10 +35,12 @@ from pipeline.shell.cli_ship import ship
 from pipeline.shell.cli_top import top
 from pipeline.shell.clocks.cli import group as clock
 from pipeline.shell.clocks.cli import report
+from pipeline.shell.erasing.cli import erase
 from pipeline.shell.evidence.cli import group as evidence
 from pipeline.shell.exercise.cli import group as exercise
 from pipeline.shell.explain.cli import explain
 from pipeline.shell.export.cli import export, push
+from pipeline.shell.intel.cli import intel
 from pipeline.shell.letters.cli import group as dead_letters
 from pipeline.shell.notify.cli import notify_cli
 from pipeline.shell.notify.cli_reply import reply, request_cli
@@ -62,6 +67,7 @@ cli.add_typer(pseudonym, name="pseudonym")
 cli.add_typer(clock, name="clock")
 cli.add_typer(sensor_cli, name="sensor")
 cli.add_typer(principal_cli, name="principal")
+cli.add_typer(intel, name="intel")
 cli.add_typer(exercise, name="exercise")
 cli.add_typer(notify_cli, name="notify")
 cli.add_typer(request_cli, name="request")
@@ -75,6 +81,8 @@ cli.command()(export)
 cli.command()(push)
 cli.command()(ship)
 cli.command()(report)
+cli.command()(erase)
+cli.command()(processing_records)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -157,12 +165,16 @@ def correlate(
     output: Annotated[str, typer.Option(help="Alerts, one a line; - for stdout.")] = "-",
     rejects: Annotated[Path | None, typer.Option(help="What was rejected, one a line.")] = None,
     campaigns: Annotated[Path | None, typer.Option(help="Campaigns, one a line.")] = None,
+    watches: Annotated[
+        Path | None, typer.Option(help="Indicators of partners, as `intel import --out` writes.")
+    ] = None,
     lateness: Annotated[str, typer.Option(help="How late an event may come.")] = "24h",
     config: Config = None,
 ) -> None:
     """Correlate recorded events without a broker: each alert's final revision."""
     from pipeline import alert
     from pipeline.campaign import campaign
+    from pipeline.shell.intel.watch_file import read_watches
     from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
@@ -175,6 +187,7 @@ def correlate(
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
         geo=geo,
+        watches=read_watches(watches) if watches else (),
         exercise=settings.exercise,
     )
     with ExitStack() as stack:
@@ -190,9 +203,14 @@ def correlate(
 
         # On a terminal all in ASCII: JSON leaves C1 controls and bidirectional marks as they are.
         plain = out is sys.stdout.buffer and sys.stdout.isatty()
-        for finding in alerts(run.episodes(lines, reject), geo, benign, settings.exercise):
-            encoded = alert.encode(finding)
-            out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
+
+        def write(findings: Iterable[Alert]) -> None:
+            for finding in findings:
+                encoded = alert.encode(finding)
+                out.write((plain_json(encoded).encode() if plain else encoded) + b"\n")
+
+        write(alerts(run.episodes(lines, reject), geo, benign, settings.exercise))
+        write(run.watched())
         out.flush()
         if grouped is not None:
             grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns())

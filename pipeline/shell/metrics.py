@@ -253,6 +253,14 @@ FACTS_SHED = Counter(
     "sightline_campaign_facts_shed",
     "Facts that were given up before their time, to stay under the bound.",
 )
+WATCHES = Gauge(
+    "sightline_watches",
+    "Indicators of partners that are watched for.",
+    multiprocess_mode="livemostrecent",
+)
+WATCHES_LEFT_OUT = Counter(
+    "sightline_watches_left_out", "Watches that were not taken, to stay under the bound."
+)
 LOOK_SECONDS = Histogram(
     "sightline_campaign_look_seconds",
     "Working out what campaigns there are.",

@@ -23,6 +23,8 @@ from pipeline.rule import Rule
 from pipeline.sight import every_length, fold_lengths
 from pipeline.surprise import background
 from pipeline.tally import Tally
+from pipeline.watch import Watch
+from pipeline.watching import Watching
 
 BATCH = 2_000  # lines folded at once; another number changes nothing but the speed
 
@@ -51,11 +53,19 @@ class OfflineRun:
         benign: Benign = NOTHING_LISTED,
         horizon_ms: int = HORIZON_MS,
         geo: Geo | None = None,
+        watches: Iterable[Watch] = (),
         exercise: str = "",
     ) -> None:
-        """`geo`: needed where a rule counts origins; `exercise`: whose events these are."""
-        sensors = registry.sensors
-        lengths = every_length(rules) if grouping else fold_lengths(rules)
+        """`geo`: needed where a rule counts origins; `watches`: what is watched for besides;
+        `exercise`: whose events these are.
+        """
+        sensors, watched = registry.sensors, list(watches)
+        lengths = every_length(rules) if grouping or watched else fold_lengths(rules)
+        self._watching = Watching(
+            lengths, benign, registry.terms, horizon_ms, geo, max(len(watched), 1), exercise
+        )
+        for watch in watched:
+            self._watching.put(watch)
         self._intake = Intake(
             "offline",
             sensors,
@@ -69,7 +79,10 @@ class OfflineRun:
         self._benign = benign
         self._desk: Desk | None = None
         if grouping:
-            self._desk = Desk(lengths, benign, registry.terms, horizon_ms, exercise=exercise)
+            self._desk = Desk(
+                lengths, benign, registry.terms, horizon_ms,
+                watching=self._watching, exercise=exercise,
+            )  # fmt: skip
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))
         # The one clock of the wall that there is: nothing was seen after it was read.
@@ -104,6 +117,8 @@ class OfflineRun:
                 correlator.observe(sightings)
                 if self._desk is not None:
                     self._desk.observe(sightings)
+                else:
+                    self._watching.observe(sightings)
         settled = correlator.settle()
         if self._desk is not None:
             for episode in settled:
@@ -120,6 +135,13 @@ class OfflineRun:
                 if self._desk is not None:
                     self._desk.raise_(alert(episode, _NOWHERE, self._benign))
                 yield episode
+
+    def watched(self) -> list[Alert]:
+        """After the last episode: an alert on each watch that was seen, the earliest first."""
+        told = self._watching.revisions(self._intake.watermark, everything=True)
+        return sorted(
+            told, key=lambda one: (one.finding_info.first_seen_time, one.finding_info.uid)
+        )
 
     def _look(self) -> None:
         if self._desk is not None:

@@ -68,3 +68,13 @@ async def everything_stamped(
             left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
     finally:
         await consumer.stop()
+
+
+async def ends(settings: Settings, topic: str) -> dict[int, int]:
+    """By partition, where a topic ends now."""
+    consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return {tp.partition: end for tp, end in (await ends_of(consumer, [topic])).items()}
+    finally:
+        await consumer.stop()

@@ -24,6 +24,7 @@ from pipeline.shell.schema_of_registry import REGISTRY
 from pipeline.shell.schema_of_rule import RULE
 from pipeline.shell.schema_terms import DIALECT
 from pipeline.sight import Progress, Sightings
+from pipeline.watch import Watch
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 
@@ -68,6 +69,7 @@ def _documents() -> dict[str, dict[str, Any]]:
         "alert.json": _of(Alert, "Alert", "An OCSF 1.5.0 Detection Finding on topic alerts."),
         "campaign.json": _of(Campaign, "Campaign", "A campaign on topic campaigns."),
         "label.json": _of(Label, "Label", "What an analyst says, on topic labels."),
+        "watch.json": _of(Watch, "Watch", "An indicator that a partner shared, on topic watches."),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
         "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
         "registry.json": REGISTRY,

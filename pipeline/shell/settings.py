@@ -101,6 +101,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long what was seen is evidence for campaigns; `sightings` must be kept for as long."""
     campaign_facts_max: Annotated[int, Meta(ge=1_000)] = 4_000_000
     """Who saw what in which slice, remembered for campaigns; beyond it the oldest go."""
+    watches_max: Annotated[int, Meta(ge=1)] = 500_000
+    """Indicators of partners that are watched for; what comes beyond is left out."""
     events_partitions: Count = 4
     """Partitions of a new `events.*` topic."""
     sightings_partitions: Count = 8
@@ -120,6 +122,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What persons did that notification clocks count from; in the state folder if empty."""
     clock_policies: str = ""
     """A folder of notification clocks beside the project's, and over them."""
+    retention: str = ""
+    """A TOML file: how long topics keep what is on them, by kind and country."""
     live_indicators_max: Annotated[int, Meta(ge=1_000)] = 8_000_000
     """Indicators remembered over all partitions of `sightings`, each of which has its share."""
 

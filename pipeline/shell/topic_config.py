@@ -120,6 +120,7 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
     Kind.ALERTS: (_COMPACTED, _LARGE),
     Kind.CAMPAIGNS: (_COMPACTED,),
     Kind.LABELS: (_COMPACTED,),
+    Kind.WATCHES: (_COMPACTED,),
     Kind.DEAD_LETTERS: (_LARGE,),
     Kind.SENSORS: (_COMPACTED, _LARGE),
     Kind.CONTROL: (_COMPACTED,),
@@ -135,12 +136,30 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
 }  # fmt: skip
 
 
+def _asked(topic: Wanted) -> Iterable[Need]:
+    """How long it is to keep what is on it, where a policy says that."""
+    kept = topic.config.get("retention.ms")
+    if kept is None or topic.kind in {Kind.CANARY_EVENTS, Kind.CANARY_ALERTS}:
+        return
+    yield Need(
+        "retention.ms", lambda value: value == kept, kept, "it is kept as long as nobody asked for",
+        grave=False,
+    )  # fmt: skip
+    if "cleanup.policy" in topic.config:
+        policy = topic.config["cleanup.policy"]
+        if "delete" in policy:
+            yield Need(
+                "cleanup.policy", lambda value: "delete" in _policies(value), policy,
+                "nothing of it is ever forgotten", grave=False,
+            )  # fmt: skip
+
+
 def compare(topics: Iterable[Wanted], found: Mapping[str, Config]) -> list[Mismatch]:
     """What does not fit, in the order of the topics. A topic that is not in `found` is left out."""
     return [
         Mismatch(topic.name, need.key, value, need.value, need.else_, need.grave)
         for topic in topics
-        for need in NEEDS[topic.kind]
+        for need in (*NEEDS[topic.kind], *_asked(topic))
         if (value := found.get(topic.name, {}).get(need.key)) is not None and not need.fits(value)
     ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from enum import StrEnum
+from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -12,8 +14,10 @@ from msgspec import Struct
 from pipeline import canary
 from pipeline.registry import Registry
 from pipeline.share.alliance import counts_topic, topic
+from pipeline.share.retention import Retention, read_retention
+from pipeline.shell.files import read_text
 from pipeline.shell.security import for_aiokafka
-from pipeline.shell.settings import FailedError, Settings
+from pipeline.shell.settings import FailedError, Settings, WrongUseError
 
 COMPACTED = {"cleanup.policy": "compact"}
 # Segments that are rolled and cleaned soon: a checkpoint is written anew all the time.
@@ -38,6 +42,7 @@ class Kind(StrEnum):
     ALERTS = "alerts"
     CAMPAIGNS = "campaigns"
     LABELS = "labels"
+    WATCHES = "watches"
     DEAD_LETTERS = "dead-letters"
     SENSORS = "sensors"
     CONTROL = "control"
@@ -68,22 +73,44 @@ class Wanted(Struct, frozen=True):
     config: dict[str, str]
 
 
+def retention_of(settings: Settings) -> Retention:
+    """How long topics keep what is on them, by the file that the settings name."""
+    if not settings.retention:
+        return Retention()
+    try:
+        document = tomllib.loads(read_text(Path(settings.retention)))
+    except tomllib.TOMLDecodeError as error:
+        raise WrongUseError(f"{settings.retention}: {error}") from None
+    horizon = settings.campaign_horizon_ms if settings.campaigns == "on" else 0
+    read = read_retention(document, horizon)
+    if isinstance(read, str):
+        raise WrongUseError(f"{settings.retention}: {read}")
+    return read
+
+
 def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
     """Every topic, those of events first."""
     sightings = settings.sightings_partitions
+    kept = retention_of(settings)
     return [
         *(
-            Wanted(Kind.EVENTS, name, settings.events_partitions, STAMPED)
-            for name in registry.topics(settings.topic_prefix)
+            Wanted(
+                Kind.EVENTS,
+                name,
+                settings.events_partitions,
+                STAMPED | kept.config(Kind.EVENTS, party.country),
+            )
+            for name, party in registry.topics(settings.topic_prefix).items()
         ),
         *(
-            Wanted(kind, settings.topic(kind), partitions, config)
+            Wanted(kind, settings.topic(kind), partitions, config | kept.config(kind))
             for kind, partitions, config in (
                 (Kind.SIGHTINGS, sightings, {}),
                 (Kind.CHECKPOINTS, sightings, CHECKPOINTED),
                 (Kind.ALERTS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.CAMPAIGNS, ALERT_PARTITIONS, COMPACTED),
                 (Kind.LABELS, 1, COMPACTED),
+                (Kind.WATCHES, 1, COMPACTED),
                 (Kind.DEAD_LETTERS, 1, {}),
                 (Kind.SENSORS, 1, COMPACTED),
                 *([(Kind.CONTROL, 1, COMPACTED)] if settings.exercise else []),

@@ -272,8 +272,8 @@ def run_stage(stage: str) -> int:
         geo = files.geo_of(settings) if counted else None
         made = IntakeStage(app, settings, registry, rules, sightings, geo)
     elif stage == "campaign":
-        benign = files.benign_of(settings)
-        made = CampaignStage(app, settings, rules, benign, registry.terms, sightings)
+        geo, benign = files.geo_of(settings), files.benign_of(settings)
+        made = CampaignStage(app, settings, rules, benign, registry.terms, sightings, alerts, geo)
     elif stage == SHARE:
         made = make_share_stage(app, settings, registry)
     elif stage == ALLIANCES:

@@ -33,6 +33,7 @@ def looking(browser: Browser, address: str, **context: Any) -> Iterator[tuple[Pa
     """A page, and what went wrong on it: errors, refused scripts, anything fetched elsewhere."""
     made = browser.new_context(**({"viewport": {"width": 1280, "height": 860}} | context))
     wrong: list[str] = []
+    ours = address.partition("#")[0]
     page = made.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
@@ -40,7 +41,7 @@ def looking(browser: Browser, address: str, **context: Any) -> Iterator[tuple[Pa
     )
     page.on(
         "request",
-        lambda asked: None if asked.url.startswith(address) else wrong.append(asked.url),
+        lambda asked: None if asked.url.startswith(ours) else wrong.append(asked.url),
     )
     try:
         page.goto(address)

@@ -7,7 +7,9 @@ a missing Chromium.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -28,6 +30,8 @@ MISSING = missing_for_kafka()
 class Broker:
     bootstrap: str
     kind: Literal["kafka", "embedded"]
+    directory: Path | None = None
+    """Where a real one keeps its data."""
 
     def create(self, topic: str, partitions: int = 4) -> None:
         """A topic; on the embedded broker it has 4 partitions, whatever was asked for."""
@@ -39,13 +43,16 @@ class Broker:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if MISSING:
         with Child("-m", "pipeline.shell.embedded") as child:
             yield Broker(child.ready, "embedded")
     else:
-        with Child("-m", "pipeline.shell.broker", "--port", "0", ready_within=300) as child:
-            yield Broker(child.ready, "kafka")
+        at = tmp_path_factory.mktemp("kafka")
+        code = ("-m", "pipeline.shell.broker", "--port", "0", "--dir", str(at))
+        with Child(*code, ready_within=300) as child:
+            yield Broker(child.ready, "kafka", at)
+        shutil.rmtree(at, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

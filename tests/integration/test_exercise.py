@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +10,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner
 
 from pipeline import dead_letter
 from pipeline.decode import Reason
 from pipeline.lane import BANNER, labelled
 from pipeline.registry import topic_name
 from pipeline.shell import files
+from pipeline.shell.cli import cli
 from pipeline.shell.kafka_install import missing_for_kafka
 from pipeline.shell.observe import decode_alert
 from pipeline.shell.processes import Child, until
@@ -54,24 +53,23 @@ class Drill:
         self.folder = kafka.folder / "drill"
         self.sensors = self.folder / "sensors.toml"
 
-    def exercise(self, *arguments: str, status: int = 0) -> str:
-        return self.kafka.sightline("exercise", *arguments, status=status)
-
-    def on_lane(self, *arguments: str) -> str:
-        """Run a command as the broker's admin on the exercise's lane."""
+    def run(self, prefix: str, *arguments: str, status: int = 0) -> str:
+        """A command of the broker's admin on a lane, in this process: what it said."""
+        lane = "exercise" if prefix == LANE else "live"
+        sensors = self.sensors if prefix == LANE else self.kafka.sensors
         environment = {
             "SIGHTLINE_CONFIG": str(self.kafka.directory / "admin" / "sightline.toml"),
-            "SIGHTLINE_SENSORS": str(self.sensors),
-            "SIGHTLINE_TOPIC_PREFIX": LANE,
-            "SIGHTLINE_LANE": "exercise",
+            "SIGHTLINE_SENSORS": str(sensors),
+            "SIGHTLINE_TOPIC_PREFIX": prefix,
+            "SIGHTLINE_LANE": lane,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            cwd=self.kafka.folder, env=os.environ | environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        done = CliRunner().invoke(cli, list(arguments), env=environment)
+        said = done.output + (str(done.exception) if done.exception else "")
+        assert (done.exit_code == 0) == (status == 0), said
+        return said
+
+    def exercise(self, *arguments: str, status: int = 0) -> str:
+        return self.run(LIVE, "exercise", *arguments, status=status)
 
     def login(self, user: str) -> Settings:
         """Those that were handed over when the exercise started."""
@@ -123,10 +121,11 @@ class Drill:
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     with secured(tmp_path_factory.mktemp("lanes")) as kafka:
-        for name, country in ORGANISATIONS.items():
-            kafka.sightline("sensor", "add", name, "--country", country)
-        kafka.sightline("principal", "add", "worker", "one")
         made = Drill(kafka)
+        out = str(kafka.folder / "handover")
+        for name, country in ORGANISATIONS.items():
+            made.run(LIVE, "sensor", "add", name, "--country", country, "--out", out)
+        made.run(LIVE, "principal", "add", "worker", "one", "--out", out)
         said = made.exercise(
             *("start", "drill", "--seed", "3", "--countries", "3", "--organisations", "3"),
             *("--days", "1", "--events", "100", "--campaigns", "2", "--dir", str(made.folder)),
@@ -153,7 +152,8 @@ class TestLanes:
         kafka = drill.kafka
         registry = files.registry_of(drill.sensors, LANE)
         (first, *_) = {party.organisation for party in registry.parties}
-        drill.on_lane("sensor", "add", first, "--sensor-id", "strayed")
+        out = str(kafka.folder / "handover")
+        drill.run(LANE, "sensor", "add", first, "--sensor-id", "strayed", "--out", out)
         handover = kafka.folder / "handover" / f"{LANE}sensor-strayed" / "sightline.toml"
         strayed = load(handover, {})
         own = topic_name(files.registry_of(drill.sensors, LANE).sensors["strayed"], LANE)

@@ -67,6 +67,7 @@ DENIED = "TOPIC_AUTHORIZATION_FAILED"
 ORGANISATIONS = {"cz-nren": "CZ", "cz-nren-2": "CZ", "ke-bank": "KE", "br-uni": "BR"}
 EVENTS = {name: f"{PREFIX}events.{land.lower()}.{name}" for name, land in ORGANISATIONS.items()}
 OTHERS = {PREFIX + n for n in ("sightings", "checkpoints", "alerts", "campaigns", "labels")} | {
+    PREFIX + "watches",
     PREFIX + "dead-letters",
     PREFIX + "sensors",
     PREFIX + "canary-events",
@@ -89,14 +90,14 @@ ROLES = {  # what each may read, what each may write: all else is refused
         named("checkpoints", "alerts", "dead-letters", "canary-alerts"),
     ),
     "campaign": (
-        named("sightings", "alerts", "labels", "campaigns"),
-        named("campaigns", "dead-letters"),
+        named("sightings", "alerts", "labels", "watches", "campaigns"),
+        named("campaigns", "alerts", "dead-letters"),
     ),
     "worker": (
         {
             *EVENTS.values(),
-            *named("sightings", "checkpoints", "alerts", "labels", "campaigns", "sensors"),
-            *named("canary-events"),
+            *named("sightings", "checkpoints", "alerts", "labels", "watches", "campaigns"),
+            *named("sensors", "canary-events"),
         },
         {
             *named("sightings", "checkpoints", "alerts", "campaigns", "dead-letters", "sensors"),
@@ -106,8 +107,8 @@ ROLES = {  # what each may read, what each may write: all else is refused
     "share": (named("campaigns", "alerts"), named("dead-letters")),
     "canary": (named("canary-alerts"), named("canary-events")),
     "operator": (
-        named("alerts", "campaigns", "labels", "dead-letters", "sensors"),
-        {*EVENTS.values(), *named("labels", "dead-letters")},
+        named("alerts", "campaigns", "labels", "watches", "dead-letters", "sensors"),
+        {*EVENTS.values(), *named("labels", "watches", "dead-letters")},
     ),
     "reader": (named("alerts", "campaigns", "sensors"), set()),
     "partner": (named("campaigns"), set()),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,6 +20,7 @@ from stix2 import Filter, TAXIICollectionSource
 from taxii2client.v21 import Collection, Server, as_pages
 from werkzeug.serving import make_server
 
+from pipeline.shell.intel.watch_file import read_watches
 from pipeline.shell.processes import Child
 from pipeline.shell.taxii.query import timestamp
 from pipeline.shell.taxii.store import TaxiiStore
@@ -53,6 +57,11 @@ def address(number: int) -> dict[str, Any]:
     }
 
 
+def serving(path: Path) -> Child:
+    server = ("-m", "tests.integration.taxii_server")
+    return Child(*server, str(path), f"alpha={ALPHA}", f"beta={BETA}")
+
+
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Two processes that serve one store: `alpha` of it has many objects, `beta` a few."""
@@ -61,8 +70,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     assert store.put(ALPHA, map(indicator, range(MANY)), NOW) == MANY
     store.put(BETA, [*map(indicator, range(5)), *map(address, range(5))], NOW)
     store.put(BETA, [indicator(3, NOW + 1_000_000)], NOW + 2_000_000)
-    command = ("-m", "tests.integration.taxii_server", str(path), f"alpha={ALPHA}", f"beta={BETA}")
-    with Child(*command) as one, Child(*command) as two:
+    with serving(path) as one, serving(path) as two:
         yield one.ready, two.ready
 
 
@@ -260,3 +268,19 @@ def test_another_server_shows_the_same(servers: tuple[str, str], medallions: str
         assert json.dumps(answer, sort_keys=True) == json.dumps(theirs[asked], sort_keys=True), (
             asked
         )
+
+
+def test_sightline_reads_a_partners_collection(servers: tuple[str, str], tmp_path: Path) -> None:
+    password, out = tmp_path / "password", tmp_path / "watches.jsonl"
+    password.write_text("ateb\n")
+    url = f"{servers[0]}/taxii2/sightline/collections/{BETA}/"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline", "intel", "import", "--source", "CERT-Z"),
+            *("--taxii", url, "--user", "beta", "--password-file", str(password)),
+            *("--out", str(out)),
+        ],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "5 watches\n", "")
+    assert {one.reference for one in read_watches(out)} == {one["id"] for one in WANTED[:5]}

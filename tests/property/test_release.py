@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, combinations, product
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Why
 from pipeline.campaign.confidence import Witness
+from pipeline.share import misp, ocsf, stix
 from pipeline.share.release import (
     THE_COMMUNITY,
     THE_PUBLIC,
@@ -136,7 +138,23 @@ def worlds(states: Sequence[Sequence[State]]) -> Iterator[tuple[tuple[State, ...
     yield from ((world, number) for number, world in enumerate(product(*states)))
 
 
-def nothing_shows(recipient: Recipient, states: Sequence[Sequence[State]]) -> None:
+def native(view: Campaign) -> bytes:
+    return campaigns.encode(view)
+
+
+def exported(view: Campaign) -> bytes:
+    """By everybody's formats."""
+    event = misp.pushed(view)
+    return b"".join(
+        (stix.bundle([view]), msgspec.json.encode(event), msgspec.json.encode(ocsf.finding(view)))
+    )
+
+
+def nothing_shows(
+    recipient: Recipient,
+    states: Sequence[Sequence[State]],
+    egress: Callable[[Campaign], bytes] = native,
+) -> None:
     """In every world the bytes are a function of what may be seen; hidden parts change with the
     number of the world, which has nothing to do with that.
     """
@@ -152,7 +170,7 @@ def nothing_shows(recipient: Recipient, states: Sequence[Sequence[State]]) -> No
             rows += seen_by(country, variant)
         terms = Terms(dict(map(conditions, COUNTRIES, world)))
         view = release(made(rows, number % 4), terms, recipient)
-        told = None if view is None else campaigns.encode(view)
+        told = None if view is None else egress(view)
         assert got.setdefault(visible, told) == told, (world, visible)
     for visible, told in got.items():
         shown = {f"{c.lower()}-nren".encode() for c, v in zip(COUNTRIES, visible, strict=True) if v}
@@ -176,7 +194,13 @@ def test_no_byte_shows_what_any_recipient_may_not_see(name: str) -> None:
     """Every label and set of one country, of everybody there is, beside a few of the others."""
     every = states_of([*COUNTRIES, "community", "public", "alliance:v4"])
     few = [State(Tlp.RED, frozenset()), State(Tlp.CLEAR, frozenset(["public"]))]
-    for nth in range(3):
+    for nth in range(2):
         states: list[Sequence[State]] = [few, few, few]
         states[nth] = every
         nothing_shows(RECIPIENTS[name], states)
+
+
+@pytest.mark.parametrize("name", ["organisation", "community"])
+def test_no_byte_shows_it_in_any_format(name: str) -> None:
+    few = [State(Tlp.RED, frozenset()), State(Tlp.CLEAR, frozenset(["public"]))]
+    nothing_shows(RECIPIENTS[name], [states_of(["SK", "community"]), few, few], exported)

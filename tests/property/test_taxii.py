@@ -137,7 +137,7 @@ def test_old_versions_go_and_observables_have_dates_for_versions(
     assert store.put("b", [observable, observable], 70) == 1
     assert store.put("b", [observable | {"x": 1}], 70) == 1
     assert [(row.added, row.version) for row in store.page("b", every).rows] == [(70, 70), (71, 71)]
-    assert store.forget(71) == 4
+    assert store.forget(71, lambda view: False) == 4
     assert store.put("a", [made(0, 9)], 3) == 1
     assert [row.added for row in store.page("a", every).rows] == [5]
 

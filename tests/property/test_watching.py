@@ -4,8 +4,9 @@ in whatever order watches and sightings came, how often, and whoever took over b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from hypothesis import given, settings
@@ -15,7 +16,8 @@ from pipeline.alert import Alert
 from pipeline.alert import encode as encode_alert
 from pipeline.benign import NOTHING_LISTED
 from pipeline.campaign.desk import Desk
-from pipeline.share.terms import Terms
+from pipeline.share.terms import Conditions, Terms
+from pipeline.share.tlp import Pap, Tlp, strictest_pap, strictest_tlp
 from pipeline.sight import Group, Sightings
 from pipeline.watch import Watch, alert_id
 from pipeline.watching import GOES_ON_MS, Watching
@@ -25,6 +27,7 @@ MINUTE = 60_000
 LENGTHS = {"ip": HOUR, "domain": HOUR}  # a slice is a minute
 HORIZON = 10 * HOUR
 EVER = 1_000 * HOUR
+TERMS = Terms({"one": Conditions(Tlp.GREEN, Pap.GREEN), "two": Conditions(Tlp.AMBER, Pap.CLEAR)})
 decode_alert = msgspec.json.Decoder(Alert).decode
 
 
@@ -36,6 +39,8 @@ class Sight(NamedTuple):
     first: int
     last: int
     """In the same slice as the first."""
+    tlp: Tlp | None
+    pap: Pap | None
 
 
 class Drop(NamedTuple):
@@ -49,34 +54,36 @@ class Restart(NamedTuple):
 Step = Sight | Watch | Drop | Restart
 
 
-def sight(kind: str, value: str, country: str, org: str, minute: int, ms: tuple[int, int]) -> Sight:
+def sight(
+    kind: str, value: str, country: str, org: str, minute: int, ms: tuple[int, int],
+    tlp: Tlp | None, pap: Pap | None,
+) -> Sight:  # fmt: skip
     first, last = (minute * MINUTE + one for one in sorted(ms))
-    return Sight(kind, value, country, org, first, last)
+    return Sight(kind, value, country, org, first, last, tlp, pap)
 
 
 # From when to when, in minutes: whole, and in the midst of a slice.
-MINUTES = st.integers(0, 300)
+MINUTES = st.integers(0, 3) | st.integers(0, 30)
 MS = st.sampled_from([0, 1, 30_000, 59_999])
 sights = st.builds(
     sight,
-    st.sampled_from(["ip", "ip", "domain", "url"]),
-    st.sampled_from(["a", "b"]),
+    st.sampled_from(["ip", "ip", "ip", "domain", "url"]),
+    st.sampled_from(["a", "a", "a", "b"]),
     st.sampled_from(["CZ", "KE", "BR"]),
     st.sampled_from(["one", "two"]),
     MINUTES,
     st.tuples(MS, MS),
+    st.sampled_from([None, None, *Tlp]),
+    st.sampled_from([None, None, *Pap]),
 )
 NAMES = ("w1", "w2", "w3")
 
 
 def watch_of(name: str, begin: int, end: int | None) -> Watch:
     """Each name is of one indicator, as an id is."""
-    named: dict[str, tuple[Literal["ip", "domain"], str]]
-    named = {"w1": ("ip", "a"), "w2": ("ip", "a"), "w3": ("domain", "b")}
-    kind, value = named[name]
     return Watch(
-        name, kind, value, f"partner of {name}", valid_from=HORIZON + begin,
-        valid_until=None if end is None else end,
+        name, "domain" if name == "w3" else "ip", "a", f"partner of {name}", valid_from=HORIZON + begin,
+        valid_until=None if end is None else end, tlp=Tlp.GREEN, pap=Pap.CLEAR,
     )  # fmt: skip
 
 
@@ -90,6 +97,7 @@ steps = st.lists(
     st.one_of(
         sights, sights, sights, watches, st.sampled_from(NAMES).map(Drop), st.just(Restart())
     ),
+    min_size=4,
     max_size=25,
 )
 
@@ -104,28 +112,29 @@ def widening(given: Sequence[Step]) -> list[Step]:
     for step in given:
         if isinstance(step, Drop):
             gone.add(step.id)
-        if isinstance(step, Watch):
-            watch = step
-            before = last.get(watch.id)
-            if watch.id in gone:
-                continue
-            if before is not None:
-                ends = (before.valid_until, watch.valid_until)
-                watch = msgspec.structs.replace(
-                    watch,
-                    valid_from=min(before.valid_from, watch.valid_from),
-                    valid_until=None if None in ends else max(end or 0 for end in ends),
-                )
-            last[watch.id] = watch
-            found.append(watch)
-        else:
+        if not isinstance(step, Watch):
             found.append(step)
+        elif step.id not in gone:
+            last[step.id] = wider(last.get(step.id, step), step)
+            found.append(last[step.id])
     return found
+
+
+def wider(before: Watch, now: Watch) -> Watch:
+    ends = (before.valid_until, now.valid_until)
+    return msgspec.structs.replace(
+        now,
+        valid_from=min(before.valid_from, now.valid_from),
+        valid_until=None if None in ends else max(end or 0 for end in ends),
+    )
 
 
 def sightings(one: Sight) -> Sightings:
     group = Group(one.type, [one.value], [one.first], [one.last])
-    return Sightings("events/0", one.organisation, one.country, one.last, 0, [group])
+    return Sightings(
+        "events/0", one.organisation, one.country, one.last, 0, [group],
+        tlp=one.tlp, pap=one.pap,
+    )  # fmt: skip
 
 
 class Run:
@@ -137,8 +146,8 @@ class Run:
         self.desk = self.new()
 
     def new(self) -> Desk:
-        watching = Watching(LENGTHS, NOTHING_LISTED, HORIZON)
-        return Desk(LENGTHS, NOTHING_LISTED, Terms({}), HORIZON, watching=watching)
+        watching = Watching(LENGTHS, NOTHING_LISTED, TERMS, HORIZON)
+        return Desk(LENGTHS, NOTHING_LISTED, TERMS, HORIZON, watching=watching)
 
     def take(self, step: Step, *, tell: bool) -> None:
         if isinstance(step, Restart):
@@ -172,11 +181,11 @@ class Run:
         return {one.finding_info.uid: one for one in map(decode_alert, self.topic)}
 
 
-Said = tuple[int, int, tuple[str, ...], tuple[str, ...], bool]
+Said = tuple[int, int, tuple[str, ...], tuple[str, ...], bool, str, str]
 
 
 def oracle(steps: Sequence[Step]) -> dict[str, Said]:
-    """By alert's id: first, last, countries, organisations, closed."""
+    """By alert's id: first, last, countries, organisations, closed, TLP, PAP."""
     standing: dict[str, Watch] = {}
     gone: dict[str, tuple[Watch, list[Sight]]] = {}
     seen: list[Sight] = []
@@ -208,6 +217,12 @@ def oracle(steps: Sequence[Step]) -> dict[str, Said]:
                 tuple(sorted({one.country for one in counted})),
                 tuple(sorted({one.organisation for one in counted})),
                 name in gone or watch.valid_until is not None,
+                strictest_tlp(
+                    [watch.tlp, *(TERMS.of(one.organisation).label(one.tlp) for one in counted)]
+                ),
+                strictest_pap(
+                    [watch.pap, *(TERMS.of(one.organisation).use(one.pap) for one in counted)]
+                ),
             )
     return found
 
@@ -216,7 +231,7 @@ def said(alert: Alert) -> Said:
     finding, more = alert.finding_info, alert.unmapped
     return (
         finding.first_seen_time, finding.last_seen_time, more.countries, more.organisations,
-        alert.activity_id == 3,
+        alert.activity_id == 3, str(more.tlp), str(more.pap),
     )  # fmt: skip
 
 
@@ -245,6 +260,10 @@ def test_what_is_told_is_what_one_finds_by_looking(given: list[Step], tells: lis
         else:
             assert said(one) == wanted[name]
     assert run.tell(EVER) == []
+    begun = Counter(
+        one.finding_info.uid for one in map(decode_alert, run.topic) if one.activity_id == 1
+    )
+    assert not begun or max(begun.values()) == 1
 
 
 @settings(max_examples=60, deadline=None)

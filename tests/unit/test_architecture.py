@@ -83,6 +83,7 @@ WAY = (
     "alert",
     "watch",
     "watching",
+    *(f"intel.{stage}" for stage in ("reading", "pattern", "stix", "misp")),
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
@@ -96,6 +97,7 @@ WAY = (
     "share.audit",
     *(f"share.{stage}" for stage in ("evidence", "country_names", "phrasing", "neutral")),
     *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
+    *("share.retention", "share.processing"),
     "share.defang",
     *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
@@ -104,6 +106,7 @@ WAY = (
     *(f"view.{stage}" for stage in ("facet", "line", "dossier")),
     "dead_letter",
     "resend",
+    "share.erasure",
     *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
     *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.

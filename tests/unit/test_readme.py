@@ -36,6 +36,7 @@ DOCUMENTS = [
     ROOT / "docs/reference.md",
     ROOT / "docs/operations.md",
     ROOT / "docs/monitoring.md",
+    ROOT / "docs/deploy.md",
     *sorted((ROOT / "docs/runbooks").glob("*.md")),
     ROOT / "docs/rules.md",
     ROOT / "docs/sharing.md",

@@ -69,6 +69,7 @@ def test_of_topics_with_the_broker_s_defaults_all_that_matters_is_said() -> None
         ("campaigns", "cleanup.policy"),
         ("sensors", "cleanup.policy"),
         ("labels", "cleanup.policy"),
+        ("watches", "cleanup.policy"),
     }
 
 

@@ -145,7 +145,7 @@ def add_principal(
     renew: Renew = False,
     config: Config = None,
 ) -> None:
-    """Make a login for a stage, a worker, an operator, a dashboard, a reader or a partner."""
+    """Make a login for a stage, a worker, an operator, a reader, a partner or a member."""
     if role is Role.SENSOR:
         raise WrongUseError("a sensor is registered, too: `sightline sensor add`")
     settings = load(config)

@@ -136,11 +136,12 @@ def _correlate(_: Principal, settings: Settings) -> set[Grant]:
 
 
 def _campaign(_: Principal, settings: Settings) -> set[Grant]:
-    reads = ("sightings", "alerts", "labels", "campaigns")
+    reads = ("sightings", "alerts", "labels", "watches", "campaigns")
     return _checks(settings) | {
         *(Grant("topic", settings.topic(name), "READ") for name in reads),
         Grant("group", settings.topic("sightline-campaign"), "READ"),
         Grant("topic", settings.topic("campaigns"), "WRITE"),
+        Grant("topic", settings.topic("alerts"), "WRITE"),  # on what partners shared
         Grant("topic", settings.topic("dead-letters"), "WRITE"),
     }
 
@@ -205,13 +206,15 @@ def _worker(principal: Principal, settings: Settings) -> set[Grant]:
 def _operator(principal: Principal, settings: Settings) -> set[Grant]:
     """Reads what was rejected, and may send it in again: so it can speak for every organisation."""
     return {
-        *_readings(principal, settings, "alerts", "campaigns", "labels", "dead-letters", "sensors"),
+        *_readings(principal, settings, "alerts", "campaigns", "labels", "watches"),
+        *_readings(principal, settings, "dead-letters", "sensors"),
         *_readings(principal, settings, "deliveries", "questions", "rulings", "suppressions"),
         Grant("topic", settings.topic("replies."), "READ", prefixed=True),
         Grant("topic", settings.topic("replies.operator"), "WRITE"),
         Grant("topic", settings.topic("rulings"), "WRITE"),
         Grant("topic", settings.topic("suppressions"), "WRITE"),
         Grant("topic", settings.topic("labels"), "WRITE"),
+        Grant("topic", settings.topic("watches"), "WRITE"),
         Grant("topic", settings.topic("events."), "WRITE", prefixed=True),
         Grant("topic", settings.topic("dead-letters"), "WRITE"),  # the mark that it was sent in
     }
@@ -252,7 +255,7 @@ _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {
 def _checks(settings: Settings) -> set[Grant]:
     """What a worker looks at before it starts: that every topic is there, as it ought to be."""
     names = (
-        *("sightings", "checkpoints", "alerts", "campaigns", "labels"),
+        *("sightings", "checkpoints", "alerts", "campaigns", "labels", "watches"),
         *("dead-letters", "sensors", *OF_NOTIFYING, canary.EVENTS, canary.ALERTS),
         *_control(settings),
     )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline.campaign.campaign import Campaign
+from pipeline.lane import Act, withheld
 from pipeline.share import misp, ocsf, stix
 from pipeline.share.outward import Producer, named
 from pipeline.share.stix import Profile
@@ -127,6 +128,8 @@ def push(
 
     for_whom(to)
     by, settings, stop = Producer(producer), load(config), until_stopped() if follow else Event()
+    if why := withheld(Act.PUSH, settings.exercise):
+        raise WrongUseError(why)
     of = source(settings, campaigns, follow, to, stop)
     receipts = Receipts(settings, of.to)
     # Who is told to stop does not wait for another try.

@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from pipeline.campaign.campaign import Campaign, decode
+from pipeline.lane import crossing
 from pipeline.shell.printable import printable
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import FailedError, Settings
@@ -65,7 +66,7 @@ def follow(settings: Settings, stop: threading.Event, name: str = "campaigns") -
             while fetched == _FETCHED and len(told.campaigns) < _MOST and not stop.is_set():
                 messages = consumer.consume(_FETCHED, _PAUSE_S)
                 for message in messages:
-                    _take(message, told)
+                    _take(message, told, settings.exercise)
                 fetched = len(messages)
             if told.campaigns or told.gone:
                 yield told
@@ -82,7 +83,7 @@ def _from_the_beginning(consumer: Consumer, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in found.partitions]
 
 
-def _take(message: Message, told: Told) -> None:
+def _take(message: Message, told: Told, exercise: str) -> None:
     if (error := message.error()) is not None:
         if error.retriable():
             return
@@ -98,6 +99,9 @@ def _take(message: Message, told: Told) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         where = f"{message.topic()} {message.partition()}/{message.offset()}"
         print(printable(f"sightline: {where}: no campaign: {problem}"), file=sys.stderr)
+        return
+    if why := crossing(campaign.exercise, exercise):
+        print(printable(f"sightline: campaign {campaign.id} is left out: {why}"), file=sys.stderr)
         return
     told.gone.discard(campaign.id)
     told.campaigns[campaign.id] = campaign

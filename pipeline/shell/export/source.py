@@ -14,6 +14,7 @@ from threading import Event
 
 from msgspec import Struct
 
+from pipeline.lane import crossing
 from pipeline.share.alliance import topic as alliance_topic
 from pipeline.share.terms import ALLIANCE, grantee_problem
 from pipeline.shell import files
@@ -39,6 +40,9 @@ class Source(Struct, frozen=True):
         outlet = self._outlet()
         if self.campaigns is not None:
             found = {one.id: one for one in read_campaigns(self.campaigns)}
+            for one in found.values():
+                if why := crossing(one.exercise, self.settings.exercise):
+                    raise WrongUseError(f"{self.campaigns}: campaign {one.id}: {why}")
             # A file has no now but what was seen last: the same file, the same views.
             latest = max((one.last_seen for one in found.values()), default=0)
             told = Told(found)

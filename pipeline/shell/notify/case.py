@@ -6,6 +6,7 @@ import msgspec
 
 from pipeline.alert import Alert
 from pipeline.campaign import campaign
+from pipeline.lane import crossing
 from pipeline.share import correspondence, ledger, reply, suppression
 from pipeline.share.correspondence import Correspondence
 from pipeline.share.ledger import Entry
@@ -33,6 +34,7 @@ class Case:
         self.not_ours = 0
         self.there: set[str] = set()
         """Ids of letters that are on their topics already."""
+        self._exercise = settings.exercise
         self._replies = settings.topic("replies.")
         self._campaigns, self._alerts, self._rulings, self._suppressions = (
             settings.topic(name) for name in ("campaigns", "alerts", "rulings", "suppressions")
@@ -65,10 +67,16 @@ class Case:
         try:
             if topic == self._campaigns and value is not None:
                 one = campaign.decode(value)
+                if crossing(one.exercise, self._exercise) is not None:
+                    self.not_ours += 1  # of another lane: nobody is told
+                    return taken
                 self.of.campaign(one)
                 taken.about = [one.id]
             elif topic == self._alerts and value is not None:
                 alert = _decode_alert(value)
+                if crossing(alert.unmapped.exercise, self._exercise) is not None:
+                    self.not_ours += 1
+                    return taken
                 self.of.alert(alert)
                 taken.about = [alert.finding_info.uid]
             elif topic == self._rulings and value is not None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from pipeline.lane import Act, withheld
 from pipeline.share.correspondence import EMAIL, SYSLOG, TOPIC, WEBHOOK
 from pipeline.share.ledger import Entry, Failure, Ledger, State, Way, tried
 from pipeline.share.letter import Letter
@@ -38,6 +39,9 @@ class Destination(NamedTuple):
     way: str
 
 
+_OUTSIDE = {WEBHOOK: Act.WEBHOOK, EMAIL: Act.MAIL, SYSLOG: Act.PUSH}
+
+
 class Job(NamedTuple):
     """Letters that go to a destination together; all but mails alone."""
 
@@ -56,7 +60,10 @@ class Posting:
         publish: Publish,
         settled: Settled,
         may_send: Callable[[], None],
+        exercise: str = "",
     ) -> None:
+        """`exercise`: whose lane it is on: of one, letters go to topics only."""
+        self._exercise = exercise
         self._sources = sources
         self._publish = publish
         self._settled = settled
@@ -131,6 +138,9 @@ class Posting:
 
     async def _send(self, job: Job) -> Failure | None:
         ways, letter = self._sources.ways.get(job.where.to), job.entries[0].letter
+        act = _OUTSIDE.get(job.where.way)
+        if act is not None and withheld(act, self._exercise):
+            return Failure.NOT_ALLOWED
         match job.where.way, ways:
             case "topic", found if found is not None:
                 await self._publish(found.topic, letter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.share import directory, subscriber
 from pipeline.share.directory import OPERATOR, Directory
@@ -66,7 +67,8 @@ def directory_of(settings: Settings) -> Directory:
         return Directory()
     found, problems = directory.read(read_text(Path(settings.directory)), settings.directory)
     refuse(problems)
-    return found or Directory()
+    made = found or Directory()
+    return _kept_inside(made) if settings.exercise else made
 
 
 def delivery_of(settings: Settings) -> Delivery:
@@ -75,7 +77,21 @@ def delivery_of(settings: Settings) -> Delivery:
         return Delivery()
     found, problems = subscriber.read(read_text(Path(settings.delivery)), settings.delivery)
     refuse(problems)
-    return found or Delivery()
+    made = found or Delivery()
+    return _by_topic_only(made) if settings.exercise else made
+
+
+def _kept_inside(csirts: Directory) -> Directory:
+    """Nothing of an exercise leaves by a way that others are on: topics are the lane's own."""
+    inside = (replace(one, email="", pgp_key="", webhook="") for one in csirts.csirts)
+    return replace(csirts, csirts=tuple(inside))
+
+
+def _by_topic_only(delivery: Delivery) -> Delivery:
+    inside = (
+        replace(one, email="", webhook="", syslog=None, topic=True) for one in delivery.subscribers
+    )
+    return replace(delivery, mail=None, subscribers=tuple(inside))
 
 
 def sources_of(settings: Settings) -> Sources:
@@ -107,8 +123,6 @@ def sources_of(settings: Settings) -> Sources:
 
 def _beside(delivery: Delivery, folder: Path) -> Delivery:
     """With the files that it names counted from where it lies."""
-    from msgspec.structs import replace
-
     mail, hooks = delivery.mail, delivery.webhooks
     if mail is not None and mail.ca_file:
         mail = replace(mail, ca_file=str(folder / mail.ca_file))

@@ -159,6 +159,7 @@ class ShareStage:
                     self._publish,
                     self._settled,
                     partial(still_ours, self.app, STAGE),
+                    self._settings.exercise,
                 )
                 await self._write(case, case.of.standing)
         return self._case

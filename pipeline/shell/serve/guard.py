@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.shell.serve.people import Person, Users
+from pipeline.shell.serve.people import Person, Role, Users
 
 COOKIE = "sightline"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -68,6 +68,8 @@ class Guard:
             return PlainTextResponse("from another page", 403)
         person = await self._person(headers) if self._users else self._local
         scope["user"] = person
+        if person is not None and person.role is Role.PARTNER and not _is_partners(scope["path"]):
+            return PlainTextResponse("not for partners", 403)
         if person is not None or scope["path"].startswith(_OPEN):
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
@@ -92,6 +94,11 @@ class Guard:
         return await to_thread.run_sync(self._users.by_password, name, password)
 
 
+def _is_partners(path: str) -> bool:
+    """What a partner may ask for: pages and the API show everything, whoever it is of."""
+    return path.startswith(("/taxii2/", *_OPEN)) or path == "/taxii2"
+
+
 def _host(host: str) -> str:
     """Without its port."""
     if host.startswith("["):
@@ -108,8 +115,9 @@ def _same_origin(scope: Scope, headers: Headers) -> bool:
 
 
 def _basic(header: str) -> tuple[str, str]:
+    """Name and password; also as a bearer token, for clients that send nothing else."""
     scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
+    if scheme.lower() not in {"basic", "bearer"}:
         return "", ""
     try:
         name, _, password = b64decode(encoded, validate=True).decode().partition(":")

@@ -35,6 +35,8 @@ class Role(StrEnum):
     """Sees everything, changes nothing."""
     ANALYST = "analyst"
     """May label as well."""
+    PARTNER = "partner"
+    """Reads by TAXII what is released to the organisation, and sees nothing else."""
 
 
 class User(Struct, frozen=True, forbid_unknown_fields=True):

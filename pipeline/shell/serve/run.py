@@ -26,6 +26,7 @@ from pipeline.shell.serve.site import Site
 from pipeline.shell.serve.store import Store
 from pipeline.shell.serve.stream import Hub
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
+from pipeline.shell.taxii.service import Service
 
 log = logging.getLogger(__name__)
 _GRACE_S = 2
@@ -38,7 +39,7 @@ def run(settings: Settings) -> int:
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     sectors = {of.id: of.sector for of in registry.organisations if of.sector}
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix)
+    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
     try:
         site = Site(
             store, settings, Hub(store), registry, geo, geo_name(settings), benign, users,
@@ -78,9 +79,10 @@ async def _serve(site: Site) -> int:
     voice = _Voice(settings)
     site.say = voice.say
     secure = _tls(settings)
+    taxii = Service(settings, site.registry, site.store)
     server = uvicorn.Server(
         uvicorn.Config(
-            application(site.store, settings, site=site),
+            application(site.store, settings, taxii.routes, site),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -92,6 +94,7 @@ async def _serve(site: Site) -> int:
     )
     tasks = [
         asyncio.create_task(reader.run(), name="reader"),
+        asyncio.create_task(taxii.run(), name="taxii"),
         asyncio.create_task(server.serve([listening]), name="server"),
     ]
     host, port = listening.getsockname()[:2]
@@ -99,7 +102,8 @@ async def _serve(site: Site) -> int:
     print(f"ready {'https' if secure else 'http'}://{name}:{port}/", flush=True)
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    tasks[0].cancel()
+    for task in tasks[:-1]:
+        task.cancel()
     await asyncio.wait(tasks)
     await voice.stop()
     for task in done:

@@ -43,14 +43,19 @@ class Store:
     """A read store in the file `path`, made for topics and sectors that `made_for` names."""
 
     def __init__(
-        self, path: Path, sectors: Mapping[str, str] | None = None, made_for: str = ""
+        self,
+        path: Path,
+        sectors: Mapping[str, str] | None = None,
+        made_for: str = "",
+        exercise: str = "",
     ) -> None:
+        """`exercise`: whose lane it is of; what is of another is not taken."""
         self.path = path
         self._made_for = msgspec.json.encode([made_for, sorted((sectors or {}).items())]).decode()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
         self._connection = self._open()
-        self._writer = Writer(self._connection, dict(sectors or {}))
+        self._writer = Writer(self._connection, dict(sectors or {}), exercise)
         self.positions = self._writer.positions
         self.forget = self._writer.forget
         self.apply = self._writer.apply

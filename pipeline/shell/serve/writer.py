@@ -12,10 +12,18 @@ import msgspec
 from pipeline.campaign import campaign as campaigns
 from pipeline.campaign import label as labels
 from pipeline.campaign.label import Label
+from pipeline.lane import Flag, crossing
 from pipeline.shell.serve.bitmaps import Changing
 from pipeline.shell.serve.rows import KINDS, Kind, Record, Row, decode_alert, label_of
 from pipeline.view import facet
 from pipeline.view.facet import Beside
+
+
+def _fits(flag: Flag, exercise: str) -> None:
+    """What is of another lane is none of ours."""
+    if why := crossing(flag, exercise):
+        raise msgspec.DecodeError(why)
+
 
 _decode_beside = msgspec.json.Decoder(Beside).decode
 
@@ -23,11 +31,15 @@ _decode_beside = msgspec.json.Decoder(Beside).decode
 class Writer:
     """What writes; `sectors` is by organisation, `names` of facets by their number."""
 
-    def __init__(self, connection: sqlite3.Connection, sectors: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, sectors: Mapping[str, str], exercise: str = ""
+    ) -> None:
+        self._exercise = exercise
         self.not_ours = 0
         self.names: dict[int, str] = {}
         self._connection = connection
         self._sectors = sectors
+        self._labelled = {of for (of,) in connection.execute("SELECT DISTINCT id FROM label")}
         self._ids: dict[tuple[str, str], int] = {}
         for number, kind, name in connection.execute("SELECT id, kind, name FROM facet"):
             self._ids[kind, name], self.names[number] = number, name
@@ -53,6 +65,7 @@ class Writer:
         self._connection.execute("UPDATE facet SET rows = 0")
         self._connection.execute("COMMIT")
         self._positions.clear()
+        self._labelled.clear()
 
     def apply(
         self, records: Iterable[Record], positions: Mapping[tuple[str, int], int]
@@ -110,6 +123,7 @@ class Writer:
         else:
             said = labels.decode(record.value)
             identity = said.id
+            self._labelled.add(identity)
             self._connection.execute(
                 "INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?, ?, ?)",
                 (name, said.id, said.at, said.by, record.at, record.value),
@@ -131,14 +145,17 @@ class Writer:
         beside = _decode_beside(value)
         if kind == "alerts":
             alert = decode_alert(value)
+            _fits(alert.unmapped.exercise, self._exercise)
+            beside = msgspec.structs.replace(beside, exercise=alert.unmapped.exercise or False)
             identity = alert.finding_info.uid
-            label = label_of(self._connection, identity)
+            label = self._label_of(identity)
             indicators = frozenset((one.value, one.name) for one in alert.observables)
             return _Made(
                 identity, indicators, facet.of_alert(alert, self._sectors, label, beside), label
             )
         campaign = campaigns.decode(value)
-        label = label_of(self._connection, campaign.id)
+        _fits(campaign.exercise, self._exercise)
+        label = self._label_of(campaign.id)
         return _Made(
             campaign.id,
             frozenset((one.value, one.type) for one in campaign.indicators),
@@ -163,11 +180,7 @@ class Writer:
             return None
         facets = made.facets if made else frozenset()
         ids = frozenset(self._facet(kind, name) for name in facets)
-        # A label may be read before what it is of, and is a later change of it all the same.
-        (told,) = self._connection.execute(
-            "SELECT max(told) FROM label WHERE id = ?", (identity,)
-        ).fetchone()
-        self.revision = max(self.revision + 1, max(at, told or 0) * 1000)
+        self.revision = max(self.revision + 1, max(at, self._told_of(identity)) * 1000)
         packed = array("I", sorted(ids)).tobytes()
         if known is None:
             number = self._connection.execute(
@@ -196,6 +209,20 @@ class Writer:
         )
         label = made.label if made else None
         return Row(kind, number, identity, self.revision, body, facets, label)
+
+    def _label_of(self, identity: str) -> Label | None:
+        return label_of(self._connection, identity) if identity in self._labelled else None
+
+    def _told_of(self, identity: str) -> int:
+        """When the latest label came, ms: it may be read before what it is of, and is a later
+        change of it all the same.
+        """
+        if identity not in self._labelled:
+            return 0
+        (told,) = self._connection.execute(
+            "SELECT max(told) FROM label WHERE id = ?", (identity,)
+        ).fetchone()
+        return int(told or 0)
 
     def _indicators(self, kind: Kind, body: bytes | None) -> frozenset[tuple[str, str]]:
         if body is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from struct import Struct as Layout
 from zlib import crc32
@@ -120,3 +120,33 @@ def _packs(segment: Path) -> Iterator[Pack]:
             return
         yield _decode(record)
         at += _FRAME.size + size
+
+
+def rewrite(folder: Path, left: Callable[[bytes], tuple[bytes, int]], *, change: bool) -> int:
+    """Leave of each pack that waits in a spool what `left` gives of its events, and their number;
+    how many events go. Whoever ships stands still meanwhile.
+    """
+    gone = 0
+    for segment in sorted(folder.glob("*.packs")):
+        packs = list(_packs(segment))
+        kept = []
+        for pack in packs:
+            payload, events = left(pack.payload)
+            gone += pack.events - events
+            kept.append(Pack(payload, events, pack.reached))
+        if not change or kept == packs:
+            continue
+        beside = segment.with_name(f".{segment.name}.new")
+        with beside.open("wb") as file:
+            for pack in kept:
+                record = _encode(pack)
+                file.write(_FRAME.pack(len(record), crc32(record)) + record)
+            file.flush()
+            os.fsync(file.fileno())
+        # Written over where it lies, before its name is another file's.
+        with segment.open("r+b") as file:
+            file.write(bytes(segment.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(segment)
+    return gone

@@ -8,7 +8,7 @@ misses nothing by asking for what came after it, whichever process answers.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from pipeline.share.stix_version import succession
 from pipeline.shell.taxii.query import Query, micros, timestamp, token
 
 MOST_VERSIONS = 32
@@ -33,9 +34,14 @@ CREATE TABLE IF NOT EXISTS taxii_object (
     id TEXT NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL,
     object BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS taxii_view (
+    collection TEXT NOT NULL, id TEXT NOT NULL, view BLOB NOT NULL, objects BLOB NOT NULL,
+    PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS taxii_added ON taxii_object (collection, added);
 CREATE UNIQUE INDEX IF NOT EXISTS taxii_version ON taxii_object (collection, id, version);
 """
+Object = dict[str, Any]
 _IS = {
     "first": "NOT EXISTS (SELECT 1 FROM taxii_object e WHERE e.collection = o.collection "
     "AND e.id = o.id AND e.version < o.version)",
@@ -77,44 +83,49 @@ class TaxiiStore:
         with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
             yield db
 
-    def put(self, collection: str, objects: Iterable[Mapping[str, Any]], now: int) -> int:
+    def put(self, collection: str, objects: Iterable[Object], now: int) -> int:
         """Add the versions that are not there yet; how many. `now` in µs since the epoch.
 
         Nothing that was given out is changed: what comes again under a version that is there is
         passed over, unless it has no versions of its own, as observables have not.
         """
+        with self._writing() as db:
+            return _put(db, collection, objects, now)
+
+    def publish(
+        self, collection: str, identity: str, view: bytes, objects: Sequence[Object], now: int
+    ) -> int:
+        """Let what is told of a campaign be `view`, and its objects these: as `put`, but that they
+        follow on those that were there, and what of them is no more is revoked.
+        """
+        with self._writing() as db:
+            found = db.execute(
+                "SELECT objects FROM taxii_view WHERE collection = ? AND id = ?",
+                (collection, identity),
+            ).fetchone()
+            names = dict.fromkeys(msgspec.json.decode(found[0], type=list[str]) if found else ())
+            names |= dict.fromkeys(str(one["id"]) for one in objects)
+            before = [one for name in names if (one := _newest(db, collection, name)) is not None]
+            added = _put(db, collection, succession(before, objects), now)
+            db.execute(
+                "INSERT OR REPLACE INTO taxii_view VALUES (?, ?, ?, ?)",
+                (collection, identity, view, msgspec.json.encode(list(names))),
+            )
+            return added
+
+    def views(self, collection: str) -> list[bytes]:
+        """What is told of campaigns."""
+        with self._open() as db:
+            found = db.execute("SELECT view FROM taxii_view WHERE collection = ?", (collection,))
+            return [row[0] for row in found]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing, and nobody else meanwhile."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            latest = self._latest(db, collection)
-            begun = latest
-            for one in objects:
-                number = max(latest + 1, now)
-                if _add(db, collection, one, number):
-                    latest = number
-            if latest > begun:
-                db.execute("INSERT OR REPLACE INTO taxii_collection VALUES (?, ?)",
-                           (collection, latest))  # fmt: skip
-            added: int = db.execute(
-                "SELECT count(*) FROM taxii_object WHERE collection = ? AND added > ?",
-                (collection, begun),
-            ).fetchone()[0]
+            yield db
             db.execute("COMMIT")
-        return added
-
-    @staticmethod
-    def _latest(db: sqlite3.Connection, collection: str) -> int:
-        found = db.execute("SELECT latest FROM taxii_collection WHERE id = ?", (collection,))
-        return next((int(row[0]) for row in found), -1)
-
-    def newest(self, collection: str) -> dict[str, bytes]:
-        """By id, the newest version of each object."""
-        with self._open() as db:
-            return dict(
-                db.execute(
-                    f"SELECT id, object FROM taxii_object o WHERE collection = ? AND {_IS['last']}",  # noqa: S608
-                    (collection,),
-                )
-            )
 
     def has(self, collection: str, identity: str) -> bool:
         """Whether there is any version of an object."""
@@ -153,17 +164,60 @@ class TaxiiStore:
                 size += len(rows[-1].object)
         return Page(rows, None)
 
-    def forget(self, before: int) -> int:
-        """Drop what was added before a time, µs since the epoch; how many versions."""
-        with self._open() as db:
-            return db.execute("DELETE FROM taxii_object WHERE added < ?", (before,)).rowcount
+    def forget(self, before: int, is_over: Callable[[bytes], bool]) -> int:
+        """Drop the views that are over, and what was added before a time, µs since the epoch, and
+        is in no view that is left; how many versions.
+        """
+        with self._writing() as db:
+            kept: set[tuple[str, str]] = set()
+            found = db.execute("SELECT collection, id, view, objects FROM taxii_view").fetchall()
+            for collection, identity, view, objects in found:
+                if is_over(view):
+                    db.execute(
+                        "DELETE FROM taxii_view WHERE collection = ? AND id = ?",
+                        (collection, identity),
+                    )
+                else:
+                    names = msgspec.json.decode(objects, type=list[str])
+                    kept.update((collection, name) for name in names)
+            old = db.execute(
+                "SELECT DISTINCT collection, id FROM taxii_object WHERE added < ?", (before,)
+            ).fetchall()
+            gone = [(*one, before) for one in old if one not in kept]
+            done = db.executemany(
+                "DELETE FROM taxii_object WHERE collection = ? AND id = ? AND added < ?", gone
+            )
+            return max(done.rowcount, 0)
 
 
 def _places(values: Iterable[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
-def _add(db: sqlite3.Connection, collection: str, one: Mapping[str, Any], added: int) -> bool:
+def _put(db: sqlite3.Connection, collection: str, objects: Iterable[Object], now: int) -> int:
+    begun = db.execute("SELECT latest FROM taxii_collection WHERE id = ?", (collection,)).fetchone()
+    latest: int = begun[0] if begun else -1
+    count = 0
+    for one in objects:
+        number = max(latest + 1, now)
+        if _add(db, collection, one, number):
+            latest = number
+            count += 1
+    if count:
+        db.execute("INSERT OR REPLACE INTO taxii_collection VALUES (?, ?)", (collection, latest))
+    return count
+
+
+def _newest(db: sqlite3.Connection, collection: str, identity: str) -> Object | None:
+    found = db.execute(
+        "SELECT object FROM taxii_object WHERE collection = ? AND id = ? "
+        "ORDER BY version DESC LIMIT 1",
+        (collection, identity),
+    ).fetchone()
+    return msgspec.json.decode(found[0], type=Object) if found else None
+
+
+def _add(db: sqlite3.Connection, collection: str, one: Object, added: int) -> bool:
     identity, own = str(one["id"]), one.get("modified", one.get("created"))
     encoded = msgspec.json.encode(one)
     newest = db.execute(

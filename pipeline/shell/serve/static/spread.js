@@ -97,5 +97,28 @@ export async function map(dossier) {
     { class: "map" },
     svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Seen in ${told}.${origins ? ` Networks of ${origins}.` : ""}` }, ...land, ...marks),
     h("div", { class: "legend" }, h("span", {}, "seen here"), h("span", { class: "from" }, "networks registered here")),
+    sources(dossier.members),
+  );
+}
+
+const MOST = 6;
+
+/** The countries that most sources' networks are registered in. */
+function sources(members) {
+  const of = new Map();
+  for (const one of members) if (one.type === "ip") of.set(one.origin?.country ?? "unknown", (of.get(one.origin?.country ?? "unknown") ?? 0) + 1);
+  if (!of.size) return "";
+  const rows = [...of].sort(([a, many], [b, more]) => more - many || a.localeCompare(b));
+  const rest = rows.slice(MOST).reduce((sum, [, n]) => sum + n, 0);
+  const shown = [...rows.slice(0, MOST), ...(rest ? [[`${rows.length - MOST} other countries`, rest]] : [])];
+  const greatest = Math.max(...shown.map(([, n]) => n));
+  return h(
+    "ul",
+    { class: "most", "aria-label": "Sources by the country of their network" },
+    shown.map(([code, n]) => {
+      const bar = h("i", { "aria-hidden": "true" });
+      bar.style.width = `${(100 * n) / greatest}%`;
+      return h("li", {}, h("span", {}, country(code)), bar, h("span", {}, String(n)));
+    }),
   );
 }

@@ -1,0 +1,1 @@
+"""What partners share, to indicators that are watched for. Pure: values in, values out."""

@@ -1,0 +1,1 @@
+"""`sightline intel`: what partners share, from files and servers to the topic `watches`."""
