@@ -30,11 +30,10 @@ def test_a_sensor_may_write_one_topic() -> None:
 
 
 def test_a_worker_may_do_what_its_stages_may() -> None:
-    intake, correlate, campaign, share, worker = (
-        grants(Principal(role, "w"), PREFIXED)
-        for role in (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.WORKER)
-    )
-    assert worker == intake | correlate | campaign | share
+    stages = (Role.INTAKE, Role.CORRELATE, Role.CAMPAIGN, Role.SHARE, Role.ALLIANCES)
+    of = {role: grants(Principal(role, "w"), PREFIXED) for role in (*stages, Role.WORKER)}
+    assert of[Role.WORKER] == frozenset().union(*(of[role] for role in stages))
+    intake, correlate = of[Role.INTAKE], of[Role.CORRELATE]
     assert intake - correlate
     assert correlate - intake
 
@@ -43,7 +42,9 @@ def test_a_worker_may_do_what_its_stages_may() -> None:
 def test_no_role_reaches_beyond_its_prefix(role: Role) -> None:
     for grant in grants(Principal(role, "one"), PREFIXED):
         assert grant.name.startswith("x.")
-        families = {f"x.{family}." for family in ("events", "notify", "feed", "replies")}
+        families = {
+            f"x.{family}." for family in ("events", "notify", "feed", "replies", "alliance")
+        }
         assert not grant.prefixed or grant.name in families
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.registry import read_registry
+from pipeline.share import dsse
+from pipeline.share.alliance import Alliance, Extender, signed
+from pipeline.shell.alliances.folder import add
 from pipeline.shell.settings import Settings
 from pipeline.shell.topic_config import NEEDS, command, compare
 from pipeline.shell.topics import Kind, Wanted, wanted
@@ -36,7 +41,30 @@ def said(topic: str, **changes: str) -> dict[str, bool]:
 
 
 def test_every_kind_has_its_needs(tmp_path: Path) -> None:
-    assert set(NEEDS) == set(Kind) == {topic.kind for topic in (*TOPICS, *notifying(tmp_path))}
+    assert REGISTRY is not None
+    lane = wanted(REGISTRY, Settings(lane="exercise", topic_prefix="exercise.one."))
+    made = (*TOPICS, *notifying(tmp_path), *allied(tmp_path), *lane)
+    assert set(NEEDS) == set(Kind) == {topic.kind for topic in made}
+
+
+def allied(folder: Path) -> list[Wanted]:
+    """The topics where there is an alliance."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    public = base64.b64encode(dsse.raw(key.public_key())).decode()
+    made = Alliance("v4", 1, 0, (), (Extender("lead", public),))
+    settings = Settings(alliances=str(folder / "alliances"))
+    add(settings, [], made, signed(made, key))
+    assert REGISTRY is not None
+    return wanted(REGISTRY, settings)
+
+
+def test_an_alliance_has_two_topics_and_one_that_does_not_verify_none(tmp_path: Path) -> None:
+    new = {topic.name for topic in allied(tmp_path)} - {topic.name for topic in TOPICS}
+    assert new == {"alliance.v4", "alliance.v4.counts"}
+    version = tmp_path / "alliances" / "v4" / "1.json"
+    version.write_bytes(version.read_bytes().replace(b'"sig":"', b'"sig":"AA'))
+    assert REGISTRY is not None
+    assert wanted(REGISTRY, Settings(alliances=str(tmp_path / "alliances"))) == list(TOPICS)
 
 
 def notifying(folder: Path) -> list[Wanted]:
