@@ -162,6 +162,9 @@ def test_correlate_says_the_same_again(folder: Path) -> None:
         (("dead-letters", "show", "7"), 2, "PARTITION/OFFSET"),
         (("dead-letters", "list", "--since", "yesterday"), 2, "--since is 'yesterday'"),
         (("dead-letters", "list", "--reason", "bad"), 2, "not-json"),
+        (("intel", "add", "ip", "10.0.0.1", "--source", "x"), 2, "no ip that a sensor could see"),
+        (("intel", "add", "ip", "8.8.8.8", "--source", "x", "--tlp", "RED"), 2, "tlp-red"),
+        (("intel", "import", "--source", "x"), 2, "give files, or --taxii"),
     ],
 )
 def test_wrong_use(folder: Path, arguments: tuple[str, ...], status: int, says: str) -> None:
