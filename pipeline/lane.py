@@ -120,4 +120,4 @@ class Act(StrEnum):
 
 def withheld(act: Act, exercise: str) -> str | None:
     """Why an act is not done on a lane; None if it may be done. In an exercise none is."""
-    return f"exercise {exercise!r}: no {act} leaves an exercise" if exercise else None
+    return f"on the lane of exercise {exercise!r} there is no {act}" if exercise else None

@@ -58,7 +58,8 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     """What else an alert came of. Digests are SHA-256, in hex; `code` is over the program's files.
 
     `published` names, by the alert's id here, what it is called on the topic of alerts: which id an
-    episode keeps depends on which of two that were joined was told of first.
+    episode keeps depends on which of two that were joined was told of first. `exercise`: whose it
+    is, if it is none that is meant.
     """
 
     version: str
@@ -69,6 +70,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     geoip_asn_db: str
     warninglists: str
     published: dict[str, str]
+    exercise: str
 
 
 class Predicate(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,10 +18,11 @@ from msgspec import Struct
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
 from pipeline.campaign.label import Verdict
 from pipeline.event import LAST_TIME_MS
-from pipeline.indicator import CREDENTIAL
+from pipeline.indicator import CREDENTIAL, is_pseudonym
 
 replace = msgspec.structs.replace
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII).fullmatch
+_PSEUDONYM = re.compile(r"pseudonym:1:\d+:[0-9a-f]{32}", re.ASCII)
 _RANK = {status: number for number, status in enumerate(Status)}
 
 NAMESPACE = UUID("6f0d3a52-94f3-5c0a-8f0e-5a3f7c1c9d27")
@@ -45,8 +46,10 @@ def named(*parts: str) -> str:
 def outward(campaign: Campaign) -> Campaign:
     """Without a clear credential, and with one sighting of an indicator, organisation and country:
     one organisation may have labelled its events differently, and those whose names are withheld
-    from a recipient all bear the same one.
+    from a recipient all bear the same one. Without pseudonyms, too: no format has a word for them,
+    and to whoever has no key they say nothing.
     """
+    campaign = _in_clear(campaign)
     named_so = {(one.type, one.value) for one in campaign.indicators}
     named_so |= {(one.type, one.value) for one in campaign.sightings}
     clear = {value for kind, value in named_so if value and not _kept(kind, value)}
@@ -75,6 +78,21 @@ def outward(campaign: Campaign) -> Campaign:
         reasons=tuple(
             replace(one, value=_covered(one.type, one.value), why=_without(one.why, clear))
             for one in campaign.reasons
+        ),
+    )
+
+
+def _in_clear(campaign: Campaign) -> Campaign:
+    if not any(is_pseudonym(one.value) for one in campaign.indicators):
+        return campaign
+    return replace(
+        campaign,
+        indicators=tuple(one for one in campaign.indicators if not is_pseudonym(one.value)),
+        sightings=tuple(one for one in campaign.sightings if not is_pseudonym(one.value)),
+        reasons=tuple(
+            replace(one, why=_PSEUDONYM.sub("(a pseudonym)", one.why))
+            for one in campaign.reasons
+            if not is_pseudonym(one.value)
         ),
     )
 

@@ -8,6 +8,7 @@ and a purpose of its own, so that it is never matched with an indicator.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -58,10 +59,16 @@ _ALWAYS: Final = frozenset(
     (
         *("time", "metadata.version", "metadata.product.name", "metadata.product.vendor_name"),
         *("class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "device.uid"),
+        "osint.tlp",
         *("file.hashes.algorithm_id", "ja4_fingerprint_list.type_id", "observables.type_id"),
     )
 )
 """What an event is nothing without: none of it says whom it is of. The sensor is no person."""
+
+_LABELS: Final = "metadata.labels"
+_KEPT_LABEL: Final = re.compile(r"\s*(?:tlp|pap|exercise)(?::|\s*$)", re.IGNORECASE)
+"""Labels that say what may be done with an event, and on which lane it is: without them it would be
+freer than it was."""
 
 INDICATOR_FIELDS: Final[dict[str, str]] = {
     "src_endpoint.ip": IP,
@@ -200,6 +207,11 @@ class Guard:
     def _value(self, part: Any, path: str, leaving: _Leaving) -> Any:
         if isinstance(part, dict):
             return self._object(part, path, leaving) or None
+        if path == _LABELS and isinstance(part, list):
+            clear = self.treatment(path) is Treatment.CLEAR
+            return [
+                one for one in part if isinstance(one, str) and (clear or _KEPT_LABEL.match(one))
+            ] or None
         if isinstance(part, list):
             left = (self._value(one, path, leaving) for one in part)
             return [one for one in left if one is not None] or None

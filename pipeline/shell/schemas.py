@@ -20,6 +20,8 @@ from pipeline.campaign.label import Label
 from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
 from pipeline.feedback import SourceFigures
+from pipeline.share.letter import Letter
+from pipeline.share.reply import Said
 from pipeline.shell.schema_of_registry import REGISTRY
 from pipeline.shell.schema_of_rule import RULE
 from pipeline.shell.schema_terms import DIALECT
@@ -70,6 +72,10 @@ def _documents() -> dict[str, dict[str, Any]]:
         "campaign.json": _of(Campaign, "Campaign", "A campaign on topic campaigns."),
         "label.json": _of(Label, "Label", "What an analyst says, on topic labels."),
         "watch.json": _of(Watch, "Watch", "An indicator that a partner shared, on topic watches."),
+        "letter.json": _of(
+            Letter, "Letter", "What a recipient is told, on topic notify.<id>, by webhook or mail."
+        ),
+        "reply.json": _of(Said, "Reply", "What a recipient writes back, on topic replies.<id>."),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
         "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
         "registry.json": REGISTRY,

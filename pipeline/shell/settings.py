@@ -162,7 +162,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def canary_interval_s(self) -> float:
-        return milliseconds("canary_interval", self.canary_interval) / 1000
+        """0 for none; on an exercise's lane there is none."""
+        return 0 if self.exercise else milliseconds("canary_interval", self.canary_interval) / 1000
 
     def topic(self, name: str) -> str:
         """A topic's full name."""

@@ -37,9 +37,8 @@ Wanted = Mapping[str, tuple[str, ...]]
 
 
 class Beside(Struct, frozen=True):
-    """What a campaign or alert may carry besides, where other parts of Sightline say it."""
+    """What a campaign or alert may carry besides, where whoever wrote it says it."""
 
-    exercise: bool | str = False
     alliances: tuple[str, ...] = ()
 
 
@@ -70,6 +69,7 @@ def of_campaign(
                 "tlp": (one.tlp,),
                 "label": (verdict or "none",),
                 "day": (day(one.last_seen),),
+                "exercise": ("yes" if one.exercise else "no",),
             },
             beside,
         )
@@ -97,6 +97,7 @@ def of_alert(
                 "benign": ("yes" if said.known_benign else "no",),
                 "label": (label.verdict if label else "none",),
                 "day": (day(one.finding_info.last_seen_time),),
+                "exercise": ("yes" if said.exercise else "no",),
             },
             beside,
         )
@@ -108,7 +109,6 @@ def _named(values: Mapping[str, Iterable[str]], beside: Beside) -> Iterable[str]
     for dimension, of in values.items():
         for value in of:
             yield facet(dimension, value)
-    yield facet("exercise", "yes" if beside.exercise else "no")
     for name in beside.alliances:
         yield facet("alliance", name)
 

@@ -21,6 +21,25 @@ from tests.unit.test_stix import AT, campaign, seen
 pytestmark = pytest.mark.kafka
 
 
+def test_a_feed_of_an_alliance_follows_its_topic(broker: Broker, tmp_path: Path) -> None:
+    broker.create("allied.alliance.v4", 1)
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    producer.produce("allied.alliance.v4", msgspec.json.encode(campaign()), campaign().id.encode())
+    assert producer.flush(20) == 0
+    environment = {
+        "SIGHTLINE_BROKER": broker.bootstrap,
+        "SIGHTLINE_TOPIC_PREFIX": "allied.",
+        "SIGHTLINE_AUDIT_LOG": str(tmp_path / "audit.jsonl"),
+    }
+    out = tmp_path / "feed"
+    follow = ("--out", str(out), "--to", "alliance:v4", "--follow")
+    with Child("-m", "pipeline", "export", "--format", "misp", *follow, environment=environment):
+        event = named("event", campaign().id)
+        until((out / f"{event}.json").exists, "it is in the feed")
+        until((out / "manifest.json").exists, "and listed")
+        until(lambda: "alliance:v4" in (tmp_path / "audit.jsonl").read_text(), "and written down")
+
+
 def test_a_feed_and_a_server_follow_the_topic(broker: Broker, tmp_path: Path) -> None:
     broker.create("export.campaigns", 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap})

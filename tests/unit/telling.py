@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Why
 from pipeline.campaign.confidence import Witness
+from pipeline.share.tlp import Tlp
 from tests.unit.making import MINUTE, at
 
 
@@ -34,7 +35,7 @@ def campaign(*parties: str, value: str = "218.237.65.47", **changed: Any) -> Cam
         "confidence": 70,
         "p_value": 0.001,
         "reasons": (Why("ip", value, "with the others: its alert", 0.001),),
-        "tlp": "AMBER",
+        "tlp": Tlp.AMBER,
         "first_told": at("12:02"),
         "grown_at": at("12:02"),
         "confidence_word": "likely",

@@ -42,7 +42,8 @@ from tests.unit.telling import campaign
 
 LANE = load(None, {}, lane="exercise", topic_prefix="exercise.spring.")
 LIVE = Settings()
-REAL, DRILL = campaign("cz", "ke"), campaign("cz", "ke", exercise="spring")
+REAL = campaign("cz", "ke", tlp=Tlp.AMBER)
+DRILL = campaign("cz", "ke", tlp=Tlp.AMBER, exercise="spring")
 ALERTS = told.alert(), marked(told.alert(), "spring")
 
 
@@ -190,4 +191,17 @@ def test_nothing_of_an_exercise_is_pushed(tmp_path: Path) -> None:
               "--follow"],
         env={"SIGHTLINE_LANE": "exercise", "SIGHTLINE_TOPIC_PREFIX": "exercise.spring."},
     )  # fmt: skip
-    assert "no push leaves an exercise" in str(done.exception)
+    assert "there is no push" in str(done.exception)
+
+
+def test_no_clock_starts_in_an_exercise_nor_is_a_report_made_of_one(tmp_path: Path) -> None:
+    source = tmp_path / "campaigns.jsonl"
+    source.write_bytes(campaigns.encode(DRILL) + b"\n")
+    kept = {"SIGHTLINE_CLOCKS": str(tmp_path / "c"), "SIGHTLINE_AUDIT_LOG": str(tmp_path / "a")}
+    lane = {"SIGHTLINE_LANE": "exercise", "SIGHTLINE_TOPIC_PREFIX": "exercise.spring."}
+    started = CliRunner().invoke(cli, ["clock", "start", DRILL.id], env=kept | lane)
+    assert "there is no clock" in str(started.exception)
+    assert not (tmp_path / "c").exists()
+    assert CliRunner().invoke(cli, ["clock", "start", DRILL.id], env=kept).exit_code == 0
+    report = ["report", DRILL.id, "--stage", "early-warning", "--campaigns", str(source)]
+    assert "this is the live lane" in str(CliRunner().invoke(cli, report, env=kept).exception)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from pipeline.canary import Canaries
 from pipeline.rule import Level, Rule
 from pipeline.shard import Shard
 from pipeline.shell.correlating import CorrelateStage
@@ -27,7 +28,9 @@ class Stage:
         self.arrives: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent: list[str] = []
         self.settings = Settings()
-        self.app = SimpleNamespace(producer=SimpleNamespace(send=self._send))
+        conf = SimpleNamespace(id="sightline-correlate")
+        self.app = SimpleNamespace(producer=SimpleNamespace(send=self._send), conf=conf)
+        self.canaries = Canaries()
 
     async def _send(self, topic: str, *_: Any) -> asyncio.Future[None]:
         self.sent.append(topic)

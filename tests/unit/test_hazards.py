@@ -22,6 +22,7 @@ from pipeline.shell import app, transport
 from pipeline.shell.in_hand import InHand
 
 A = TP("events", 0)
+CONF = SimpleNamespace(id="sightline-intake")
 Check = Callable[[ModuleType, Path], Awaitable[None]]
 
 
@@ -46,7 +47,8 @@ def consumer_of(module: ModuleType) -> Any:
             self._unacked_messages: set[Any] = set()
             self._waiting_for_ack = None
             self.before_commit = None
-            self.app = SimpleNamespace(consumer_generation_id=1)
+            self._caught_up_at: dict[TP, float] = {}
+            self.app = SimpleNamespace(consumer_generation_id=1, conf=CONF)
             self.commits: list[int] = []
             self.fails = False
 
@@ -153,7 +155,7 @@ async def everybody_waits_for_every_delivery(module: ModuleType, __: Path) -> No
     async def send(*_: Any) -> asyncio.Future[None]:
         return arrives
 
-    outbox = module.Outbox(SimpleNamespace(producer=SimpleNamespace(send=send)))
+    outbox = module.Outbox(SimpleNamespace(producer=SimpleNamespace(send=send), conf=CONF))
     await outbox.send("sightings", None, b"")
     waiting = [asyncio.ensure_future(outbox.delivered()) for _ in range(2)]
     await asyncio.sleep(0)

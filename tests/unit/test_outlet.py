@@ -90,6 +90,13 @@ def test_nobody_by_that_name() -> None:
         recipient_of("nobody", registry)
 
 
+def test_an_alliance_has_a_topic_and_no_file(tmp_path: Path) -> None:
+    with pytest.raises(WrongUseError, match="is on its topic: --follow"):
+        export(Format.STIX, tmp_path / "b", tmp_path / "c.jsonl", to="alliance:v4")
+    with pytest.raises(WrongUseError, match="no country"):
+        export(Format.MISP, tmp_path / "f", follow=True, to="alliance:../v4")
+
+
 def test_an_export_to_somebody(tmp_path: Path) -> None:
     (tmp_path / "sensors.toml").write_text(REGISTRY)
     (tmp_path / "sightline.toml").write_text(f"sensors = '{tmp_path}/sensors.toml'\n")

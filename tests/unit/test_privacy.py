@@ -9,12 +9,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from pipeline.adapter.format import Options
 from pipeline.share.privacy import Guard, Policy, Treatment, problems, read_policy
 from pipeline.share.pseudonym import Epochs, MissingKey, Ring
 from pipeline.shell import key_ring
-from pipeline.shell.settings import WrongUseError
+from pipeline.shell.converting import format_named, zone_of
+from pipeline.shell.settings import FailedError, WrongUseError
+from pipeline.shell.ship.guarding import Gate
+from pipeline.shell.ship.reader import FileReader, Understanding
+from pipeline.shell.ship.tail import Tail
 from tests.unit.test_cli import sightline
 
 DAY = 86_400_000
@@ -69,6 +75,14 @@ def test_the_longest_path_decides_and_a_type_speaks_for_its_fields() -> None:
         {"type_id": 2, "value": "198.41.0.9"},
         {"type_id": 8, "value": "a" * 32},
     ]
+
+
+def test_what_may_be_done_with_an_event_and_its_lane_stay() -> None:
+    labels = ["tlp:red", "PAP:AMBER", "exercise", "exercise:sightline=x", "patient of ward 3"]
+    event = EVENT | {"metadata": {"uid": "u", "labels": labels}}
+    left = Guard(Policy("a"), None).apply(json.dumps(event).encode())
+    assert isinstance(left, bytes)
+    assert json.loads(left)["metadata"]["labels"] == labels[:4]
 
 
 def test_an_indicator_becomes_an_observable_and_a_victim_does_not() -> None:
@@ -187,3 +201,27 @@ def test_a_log_is_converted_under_a_policy(tmp_path: Path, monkeypatch: pytest.M
     log = (tmp_path / "audit.jsonl").read_text()
     assert "198.41" not in log
     assert "pseudonym-evaluated" in log
+
+
+def test_what_ship_reads_is_under_the_policy_before_it_is_packed(tmp_path: Path) -> None:
+    """Packs are what is sent and what is spooled: there is nothing in clear in them."""
+    key_ring.make(tmp_path / "ring", "7d", "1h", "7d", 1)
+    (tmp_path / "policy.toml").write_text(
+        'organisation = "a"\nkeys = "ring"\n[types]\nip = "pseudonymous"\n'
+    )
+    (tmp_path / "log").write_text(json.dumps(EVENT) + "\n")
+    how = Understanding(
+        format_named("ocsf"), "a-1", zone_of("UTC"), None, Options(), Gate(tmp_path / "policy.toml")
+    )
+    reader = FileReader(Tail(str(tmp_path / "log"), {}, 0, 0, follow=False), how, lambda *_: None)
+    packs = [*(reader.next() or ()), *(reader.next() or ())]
+    payload = b"".join(pack.payload for pack in packs)
+    assert b"pseudonym:1:" in payload
+    assert b"198.41" not in payload
+    for path in (tmp_path / "ring").glob("*.key"):
+        path.unlink()
+    (tmp_path / "more").write_text(json.dumps(EVENT) + "\n")
+    how = msgspec.structs.replace(how, gate=Gate(tmp_path / "policy.toml"))
+    again = FileReader(Tail(str(tmp_path / "more"), {}, 0, 0, follow=False), how, lambda *_: None)
+    with pytest.raises(FailedError, match="nothing is sent without"):
+        list(again.next() or ())

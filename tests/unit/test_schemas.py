@@ -266,6 +266,10 @@ def test_asyncapi_names_every_topic_and_resolves() -> None:
         kafka = channels[name].get("bindings", {}).get("kafka", {})
         policy = kafka.get("topicConfiguration", {}).get("cleanup.policy", ["delete"])
         assert policy == [wanted.config.get("cleanup.policy", "delete")]
+    for name in ("notify.{csirt}", "replies.{csirt}"):  # where there is a directory
+        configuration = channels[name]["bindings"]["kafka"]["topicConfiguration"]
+        assert configuration == {"cleanup.policy": [topics.COMPACTED["cleanup.policy"]]}
+        names.add(name)
     assert names == set(channels)
     for channel in document["channels"].values():
         for message in channel["messages"].values():

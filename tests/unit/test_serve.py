@@ -302,9 +302,33 @@ def test_a_file_of_users_that_is_wrong_is_told(tmp_path: Path, text: str, said: 
 
 
 def test_an_exercise_is_said_on_the_page_itself(tmp_path: Path) -> None:
-    for lane in ("live", "exercise"):
-        with site(tmp_path, settings=load(environment={}, lane=lane)) as (client, _, _):
+    for lane, prefix in (("live", ""), ("exercise", "exercise.drill-1.")):
+        settings = load(environment={}, lane=lane, topic_prefix=prefix)
+        with site(tmp_path, settings=settings) as (client, store, _):
+            alert, replace = told.alert("a1"), msgspec.structs.replace
+            if prefix:
+                alert = replace(alert, unmapped=replace(alert.unmapped, exercise="drill-1"))
+            store.apply([told.record(alert)], {})
+            assert ids(client.get("/api/alerts?exercise=yes")) == (["a1"] if prefix else [])
             assert f'data-lane="{lane}"' in client.get("/").text
+
+
+def test_nobody_else_can_read_the_store(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "s.sqlite")) as store:
+        store.apply(both(), {})
+        found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        assert found == dict.fromkeys(("s.sqlite", "s.sqlite-wal", "s.sqlite-shm"), 0o600)
+
+
+@pytest.mark.parametrize("before", [b"", b"no database at all", b"SQLite format 3\0" + bytes(99)])
+def test_a_file_that_is_no_store_is_made_anew(tmp_path: Path, before: bytes) -> None:
+    (tmp_path / "s.sqlite").write_bytes(before)
+    with closing(Store(tmp_path / "s.sqlite")) as store:
+        store.apply(both(), {("alerts", 0): 7})
+    with closing(Store(tmp_path / "s.sqlite")) as store:
+        assert store.positions() == {("alerts", 0): 7}
+    with closing(Store(tmp_path / "s.sqlite", {"cz-nren": "research"})) as store:
+        assert store.positions() == {}, "other sectors: its facets would be wrong"
 
 
 def test_every_query_of_the_store_uses_an_index(tmp_path: Path) -> None:

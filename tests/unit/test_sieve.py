@@ -88,7 +88,7 @@ class Stage:
 
 
 def batch(first: int, last: int) -> list[Any]:
-    return [SimpleNamespace(offset=offset) for offset in range(first, last + 1)]
+    return [SimpleNamespace(offset=offset, timestamp=0) for offset in range(first, last + 1)]
 
 
 def die(folder: Path) -> None:
@@ -107,6 +107,7 @@ async def test_a_batch_is_sifted_after_two_deaths(tmp_path: Path) -> None:
     assert isinstance(rest, Sifted)
     consumer = BatchConsumer.__new__(BatchConsumer)
     consumer._done = {}
+    consumer._caught_up_at = {}
     consumer.done(TP0, rest)
     assert consumer._done == {TP0: 14}
 

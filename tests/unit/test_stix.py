@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stix2patterns.v21.pattern import Pattern
 
-from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
+from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Why, Word
 from pipeline.campaign.label import Verdict
 from pipeline.event import LAST_TIME_MS
 from pipeline.indicator_type import INDICATOR_TYPES
@@ -52,6 +52,18 @@ def campaign(**changed: Any) -> Campaign:
         confidence_word="very likely", admiralty="B2", corroboration=(), sightings=sightings,
     )  # fmt: skip
     return replace(plain, **changed)
+
+
+def test_a_pseudonym_does_not_leave() -> None:
+    hidden = Member("ip", "pseudonym:1:2961:" + "0f" * 16)
+    whole = campaign(
+        indicators=(IP, hidden),
+        sightings=(*campaign().sightings, replace(seen("br-uni", "BR"), value=hidden.value)),
+        reasons=(Why("ip", IP.value, f"with ip {hidden.value}: of one network", 0.1),),
+    )
+    assert "pseudonym:" not in msgspec.json.encode(stix.objects(whole)).decode()
+    assert outward(whole).indicators == (IP,)
+    assert outward(whole).reasons[0].why == "with ip (a pseudonym): of one network"
 
 
 def of(kind: str, objects: list[Object]) -> list[Object]:

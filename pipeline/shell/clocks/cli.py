@@ -12,8 +12,11 @@ from typing import Annotated
 import msgspec
 import typer
 
+from pipeline import lane
 from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.campaign import decode as decode_campaign
+from pipeline.lane import Act as Outside
+from pipeline.lane import crossing, withheld
 from pipeline.share.deadline import (
     AWARE,
     HANDLED,
@@ -177,7 +180,11 @@ def _act(
     *,
     corrects: bool,
 ) -> None:
+    if why := withheld(Outside.CLOCK, settings.exercise):
+        raise WrongUseError(why)
     policy = _policy(settings, regime)
+    if why := lane.withheld(lane.Act.CLOCK, settings.exercise):
+        raise WrongUseError(why)
     if entity is not None and entity not in policy.entities:
         known = ", ".join(policy.entities) or "none"
         raise WrongUseError(f"{regime} knows no entity {printable(entity)!r}: {known}")
@@ -252,6 +259,8 @@ def _campaign(settings: Settings, identity: str, path: Path | None) -> Campaign:
         known = asyncio.run(observe.campaigns(settings))
     for campaign in reversed(known):
         if campaign.id == identity:
+            if why := crossing(campaign.exercise, settings.exercise):
+                raise WrongUseError(f"campaign {printable(identity)}: {why}")
             return campaign
     raise WrongUseError(f"there is no campaign {printable(identity)!r}")
 

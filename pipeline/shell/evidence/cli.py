@@ -145,7 +145,7 @@ def rerun_(folder: Pack, key: Key = None, config: Config = None) -> None:
     shown = [one.event for row in files_[EVENTS].splitlines() if (one := read_line(row)).shown]
     again = {
         one.finding_info.uid: alert_digest(one)
-        for one in rerun.run(shown, registry, rules, settings)
+        for one in rerun.run(shown, registry, rules, settings, stated.exercise)
     }
     here = rerun.parameters(settings, stated.published)
     same = True

@@ -47,7 +47,7 @@ def made(
         **{name: text.encode() for name, text in _named(sources).items()},
     }
     small, known = rerun.read_inputs(plain)
-    found = rerun.run([one.raw for one in events], small, known, settings)
+    found = rerun.run([one.raw for one in events], small, known, settings, settings.exercise)
     alerts: list[Alert] = []
     published: dict[str, str] = {}
     for alert in told:

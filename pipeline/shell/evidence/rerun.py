@@ -48,20 +48,27 @@ def parameters(settings: Settings, published: Mapping[str, str]) -> Parameters:
         file_digest(Path(settings.geoip_asn_db)) if settings.geoip_asn_db else "",
         file_digest(files.warninglists_path(settings)),
         dict(published),
+        settings.exercise,
     )
 
 
 def run(
-    events: Iterable[str], registry: Registry, rules: Sequence[Rule], settings: Settings
+    events: Iterable[str],
+    registry: Registry,
+    rules: Sequence[Rule],
+    settings: Settings,
+    exercise: str,
 ) -> list[Alert]:
-    """All alerts of some events in order of time, as they end."""
+    """All alerts of some events in order of time, as they end. `exercise`: whose they are."""
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    offline = OfflineRun(registry, rules, settings.lateness_ms, geo=geo)
+    offline = OfflineRun(registry, rules, settings.lateness_ms, geo=geo, exercise=exercise)
 
     def refuse(line: int, rejection: Rejection) -> None:
         raise FailedError(f"event {line} of the pack: {rejection.reason}: {rejection.detail}")
 
-    return list(alerts(offline.episodes((e.encode() for e in events), refuse), geo, benign))
+    return list(
+        alerts(offline.episodes((e.encode() for e in events), refuse), geo, benign, exercise)
+    )
 
 
 def reduced(registry: Registry, involved: Iterable[Party]) -> str:

@@ -21,6 +21,11 @@ from pipeline.world.truth import Truth
 from pipeline.world.world import encode_truth
 
 SETTINGS = "sightline.toml"
+_PATHS = (
+    *("sensors", "rules", "geoip_db", "geoip_asn_db", "warninglists", "ssl_ca_file", "directory"),
+    *("delivery", "alliances", "clock_policies", "audit_log", "clocks", "serve_store"),
+    *("serve_users", "serve_certificate", "serve_key"),
+)
 LATENESS = "30d"
 """Of a lane: what is injected is not in order of time."""
 
@@ -51,6 +56,10 @@ class Folder:
             topic_prefix=prefix_of(self.exercise),
             sensors=str(self.path / "sensors.toml"),
             lateness=LATENESS,
+            # What is kept on disk is kept apart, too.
+            audit_log=str(self.path / "audit.jsonl"),
+            clocks=str(self.path / "clocks.jsonl"),
+            serve_store=str(self.path / "serve.sqlite"),
         )
 
     def write_settings(self, lane: Settings) -> None:
@@ -63,7 +72,7 @@ class Folder:
         }
         if lane.sasl_username:
             said.pop("security_protocol", None)
-        for name in ("sensors", "rules", "geoip_db", "geoip_asn_db", "warninglists", "ssl_ca_file"):
+        for name in _PATHS:
             if said.get(name):
                 said[name] = str(Path(said[name]).absolute())
         text = f"# The lane of exercise {self.exercise}: nothing in it is meant.\n"

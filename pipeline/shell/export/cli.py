@@ -32,7 +32,7 @@ Follow = Annotated[
 ]
 To = Annotated[
     str | None,
-    typer.Option(help="For whom: public, community, an organisation, or * for everything."),
+    typer.Option(help="For whom: public, community, alliance:ID, an organisation, or * for all."),
 ]
 Named = Annotated[str, typer.Option("--producer", help="Who says it: the name recipients see.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]

@@ -1,4 +1,4 @@
-"""The campaigns topic, from its beginning and on as it grows.
+"""A topic of campaigns, from its beginning and on as it grows.
 
 Nothing is committed: what follows it knows by what it has written itself how far it is, and reads
 everything once more after a restart. The topic is compacted: it holds little but what stands.
@@ -44,9 +44,12 @@ def until_stopped() -> threading.Event:
     return stop
 
 
-def follow(settings: Settings, stop: threading.Event) -> Iterator[Told]:
-    """What is told, in the order in which it was, until `stop` is set; at most a second late."""
-    topic = settings.topic("campaigns")
+def follow(settings: Settings, stop: threading.Event, name: str = "campaigns") -> Iterator[Told]:
+    """What is told, in the order in which it was, until `stop` is set; at most a second late.
+
+    `name`: the topic's, without the prefix.
+    """
+    topic = settings.topic(name)
     consumer = Consumer(
         for_librdkafka(settings)
         | {

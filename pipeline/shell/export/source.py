@@ -1,6 +1,8 @@
-"""What is to be written or pushed: campaigns of a file or the topic, as a recipient may see them.
+"""What is to be written or pushed: campaigns of a file or a topic, as a recipient may see them.
 
-Live ways out ask for whom they are; a file may be for the place where this runs.
+Live ways out ask for whom they are; a file may be for the place where this runs. What an alliance
+may see is told on a topic of its own, with its delay and the members of the time
+(`pipeline.shell.alliances`): for it, that one is followed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from threading import Event
 from msgspec import Struct
 
 from pipeline.lane import crossing
+from pipeline.share.alliance import topic as alliance_topic
+from pipeline.share.terms import ALLIANCE, grantee_problem
 from pipeline.shell import files
 from pipeline.shell.export.following import Told, follow
 from pipeline.shell.export.outlet import EVERYTHING, Outlet, recipient_of
@@ -30,6 +34,9 @@ class Source(Struct, frozen=True):
 
     def told(self) -> Iterator[Told]:
         """Of a file once; of the topic whenever something is told."""
+        if self.to.startswith(ALLIANCE):
+            yield from follow(self.settings, self.stop, alliance_topic(self.to[len(ALLIANCE) :]))
+            return
         outlet = self._outlet()
         if self.campaigns is not None:
             found = {one.id: one for one in read_campaigns(self.campaigns)}
@@ -58,6 +65,11 @@ def source(
     """As the options say it; a `WrongUseError` says what is missing."""
     if following == (campaigns is not None):
         raise WrongUseError("name either a file, --campaigns FILE, or --follow")
+    if to is not None and to.startswith(ALLIANCE):
+        if problem := grantee_problem(to):
+            raise WrongUseError(f"{to!r} {problem}")
+        if not following:
+            raise WrongUseError(f"what {to} may see is on its topic: --follow")
     return Source(settings, campaigns, to or EVERYTHING, stop)
 
 
@@ -65,6 +77,6 @@ def for_whom(to: str | None) -> None:
     """What leaves at once is for somebody."""
     if to is None:
         raise WrongUseError(
-            "say for whom it is: --to public, community, an organisation, or '*' for everything, "
-            "where only those may read it who may read the topic"
+            "say for whom it is: --to public, community, alliance:ID, an organisation, or '*' for "
+            "all, where only those may read it who may read the topic"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sqlite3
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +110,8 @@ async def _serve(site: Site) -> int:
     for task in done:
         if not task.cancelled() and (error := task.exception()):
             log.error("%s ended", task.get_name(), exc_info=error)
+            if type(error) is sqlite3.DatabaseError:  # damaged, not full or locked
+                site.store.remove()
             return 1
     return 0
 

@@ -11,6 +11,7 @@ revision than before: who has seen all up to one of them misses nothing by askin
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from pipeline.view.facet import ALL, SEVERITIES, SURPRISES, Wanted
 Order = Literal["severity", "surprise", "newest"]
 MOST_ON_A_PAGE: Final = 500
 MOST_BY_TEXT: Final = 10_000
+_SYNC = "PRAGMA synchronous = NORMAL"  # after a power cut it reads a little again
 _ORDERS: Mapping[Order, tuple[tuple[str, ...], ...]] = {
     "severity": tuple((facet.facet("severity", one),) for one in SEVERITIES),
     "surprise": tuple((facet.facet("surprise", one),) for one in SURPRISES),
@@ -76,25 +78,29 @@ class Store:
             made_for = found.execute("SELECT what FROM made_for").fetchone()
             version = found.execute("PRAGMA user_version").fetchone()[0]
             if version == VERSION and made_for == (self._made_for,):
+                found.execute(_SYNC)
                 return found
         except sqlite3.DatabaseError:
             pass  # empty, of another version, or damaged: what it held is on the topics
         found.close()
-        for end in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        self.remove()
+        # Nobody else's to read: SQLite gives the files beside it the same rights.
+        os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         found = self._connect()
         found.execute("PRAGMA journal_mode = WAL")
+        found.execute(_SYNC)
         found.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION};")
         found.execute("INSERT INTO made_for VALUES (?)", (self._made_for,))
         found.execute("COMMIT")
         return found
 
+    def remove(self) -> None:
+        """The file, so that who opens it next makes it anew."""
+        for end in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+
     def _connect(self) -> sqlite3.Connection:
-        found = sqlite3.connect(
-            self.path, timeout=30, isolation_level=None, check_same_thread=False
-        )
-        found.execute("PRAGMA synchronous = NORMAL")  # after a power cut it reads a little again
-        return found
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
 
     def close(self) -> None:
         self._connection.close()
