@@ -16,7 +16,7 @@ from pipeline.alert import Alert
 from pipeline.benign import Benign
 from pipeline.campaign.campaign import Campaign, campaigns
 from pipeline.campaign.confidence import Trust
-from pipeline.campaign.evidence import Evidence, Marked
+from pipeline.campaign.evidence import LEAST_COUNTRIES, Evidence, Marked
 from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
 from pipeline.campaign.life import revise
@@ -46,12 +46,13 @@ class Desk:
         most: int = MOST_FACTS,
         watching: Watching | None = None,
         exercise: str = "",
+        least_countries: int = LEAST_COUNTRIES,
     ) -> None:
-        """`lengths`: as of `Evidence`; `terms`: of those who see; `exercise`: whose lane it is of,
-        "" for the live one.
+        """`lengths`, `least_countries`: as of `Evidence`; `terms`: of those who see; `exercise`:
+        whose lane it is of, "" for the live one.
         """
         self.exercise = exercise
-        self.evidence = Evidence(lengths)
+        self.evidence = Evidence(lengths, least_countries)
         self.watching = watching or Watching(lengths, benign, terms, horizon_ms, exercise=exercise)
         self.told: dict[str, Campaign] = {}
         self.changed = False

@@ -25,6 +25,9 @@ from pipeline.slices import SLICES
 EVERYWHERE = 4_096
 """Slices, of all parties, in which an indicator may be met; beyond, it tells nothing."""
 
+LEAST_COUNTRIES = 3
+"""With fewer, too much is met together by chance; but two may be all that there are."""
+
 Place = tuple[int, int]
 """Number of the party, and of the slice."""
 
@@ -67,11 +70,14 @@ def joined(one: Fact, other: Fact) -> Fact:
 class Evidence:
     """By indicator, by place, the facts."""
 
-    __slots__ = ("_lengths", "count", "facts", "latest", "parties")
+    __slots__ = ("_lengths", "count", "facts", "latest", "least_countries", "parties")
 
-    def __init__(self, lengths: Mapping[str, int]) -> None:
-        """`lengths`: by indicator type, the timespan whose sixtieth is a slice, ms."""
+    def __init__(self, lengths: Mapping[str, int], least_countries: int = LEAST_COUNTRIES) -> None:
+        """`lengths`: by indicator type, the timespan whose sixtieth is a slice, ms;
+        `least_countries`: where an indicator must be met to be of a campaign.
+        """
         self._lengths = lengths
+        self.least_countries = least_countries
         self.parties = Parties()
         self.facts: dict[Indicator, dict[Place, Fact]] = {}
         self.count = 0

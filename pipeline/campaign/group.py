@@ -17,7 +17,7 @@ from msgspec import Struct
 from pipeline.campaign.company import CompanyKept, InCommon, Kept, facet
 from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.kin import Kin
-from pipeline.campaign.presence import LEAST_COUNTRIES, Presence, Shared
+from pipeline.campaign.presence import Presence, Shared
 from pipeline.indicator import DOMAIN, URL, Indicator
 
 ALPHA = 0.01
@@ -60,10 +60,11 @@ class Grouping(Struct, frozen=True):
 
 def candidates(evidence: Evidence) -> set[Indicator]:
     """The indicators that may belong to a campaign: met in enough countries, not everywhere."""
+    least = evidence.least_countries
     return {
         one
         for one, facts in evidence.telling()
-        if len(facts) >= LEAST_COUNTRIES and len(evidence.countries(one)) >= LEAST_COUNTRIES
+        if len(facts) >= least and len(evidence.countries(one)) >= least
     }
 
 

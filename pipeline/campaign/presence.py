@@ -22,7 +22,6 @@ _LONGEST = 3
 """Half hours of a visit; what stays longer is there again."""
 MOST_VISITS = 32
 """Who is there more often meets everybody who is about in the same days: it tells nothing."""
-LEAST_COUNTRIES = 3
 _TIMES = 3
 _NOTICED = 0.25
 """The part of its visits beside another's, below which it is no company."""
@@ -43,7 +42,7 @@ class Shared(Struct, frozen=True):
     p: float
     telling: bool
     known_at: int
-    """When the third country of those that both visited had been visited, ms."""
+    """When the last of the countries that it takes had been visited by both, ms."""
 
 
 class About(Struct, frozen=True):
@@ -58,6 +57,7 @@ class Presence:
 
     def __init__(self, evidence: Evidence, members: Iterable[Indicator]) -> None:
         self._parties = evidence.parties.all
+        self._least = evidence.least_countries
         self._busy: Counter[Cell] = Counter()
         cells: dict[Indicator, dict[Cell, int]] = {}
         wanted = set(members)
@@ -105,7 +105,7 @@ class Presence:
                 if who is not None and one < who[-1]:
                     others.update(who[bisect_right(who, one) :])  # each is in order
             for other, cells in others.items():
-                if cells < LEAST_COUNTRIES:
+                if cells < self._least:
                     continue
                 limit = 1.0 if (one, other) in asked else weakest
                 if (shared := self.shared(one, other, limit)) is not None:
@@ -145,7 +145,7 @@ class Presence:
         times, visit_of, visits = self._cells[one], self._visit_of[one], self._visits[one]
         cells = times.keys() & near
         hit = {visit_of[cell] for cell in cells}
-        if len(hit) < _NOTICED * visits or len(hit) < LEAST_COUNTRIES:
+        if len(hit) < _NOTICED * visits or len(hit) < self._least:
             return None
         p = hypergeometric_tail(len(hit), visits, marked, self._all)
         if p > weakest:
@@ -159,7 +159,7 @@ class Presence:
         countries: set[str] = set()
         for time, party in sorted(hits):
             countries.add(self._parties[party].country)
-            if len(countries) == LEAST_COUNTRIES:
+            if len(countries) == self._least:
                 telling = 2 * len(hits) > visits and _times(hits) >= _TIMES
                 return Shared(len(hits), visits, p, telling, time)
         return None

@@ -137,6 +137,7 @@ class CampaignStage:
                 settings.exercise,
             ),
             exercise=settings.exercise,
+            least_countries=settings.campaign_countries,
         )
         marks = [
             Watermarks(settings.lateness_ms, settings.straggler_after_ms)

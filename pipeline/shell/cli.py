@@ -186,6 +186,7 @@ def correlate(
         grouping=campaigns is not None,
         benign=benign,
         horizon_ms=settings.campaign_horizon_ms,
+        least_countries=settings.campaign_countries,
         geo=geo,
         watches=read_watches(watches) if watches else (),
         exercise=settings.exercise,

@@ -46,6 +46,7 @@ def page(events: Iterable[bytes]) -> str:
         geo=geo,
         benign=files.benign_of(settings),
         horizon_ms=settings.campaign_horizon_ms,
+        least_countries=settings.campaign_countries,
     )
     episodes = list(run.episodes(events, lambda *_: None))
     return "\n".join(_lines(run, registry, episodes, run.campaigns(), geo)) + "\n"

@@ -13,6 +13,7 @@ from pipeline.aspects import Asked
 from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.campaign.campaign import Campaign, Status, oldest_first
 from pipeline.campaign.desk import HORIZON_MS, Desk
+from pipeline.campaign.evidence import LEAST_COUNTRIES
 from pipeline.correlate import Correlator
 from pipeline.decode import Reason, Rejection
 from pipeline.episode import Change, Episode
@@ -52,6 +53,7 @@ class OfflineRun:
         grouping: bool = False,
         benign: Benign = NOTHING_LISTED,
         horizon_ms: int = HORIZON_MS,
+        least_countries: int = LEAST_COUNTRIES,
         geo: Geo | None = None,
         watches: Iterable[Watch] = (),
         exercise: str = "",
@@ -81,7 +83,7 @@ class OfflineRun:
         if grouping:
             self._desk = Desk(
                 lengths, benign, registry.terms, horizon_ms,
-                watching=self._watching, exercise=exercise,
+                watching=self._watching, exercise=exercise, least_countries=least_countries,
             )  # fmt: skip
         self._campaigns: dict[str, Campaign] = {}
         self._correlator = Correlator(rules, lateness_ms, background(registry.parties))

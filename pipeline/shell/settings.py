@@ -99,6 +99,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether sightings carry what campaigns need: with what else each was seen."""
     campaign_horizon: str = "7d"
     """How long what was seen is evidence for campaigns; `sightings` must be kept for as long."""
+    campaign_countries: Annotated[int, Meta(ge=2, le=100)] = 3
+    """In how many countries an indicator must be seen to be of a campaign."""
     campaign_facts_max: Annotated[int, Meta(ge=1_000)] = 4_000_000
     """Who saw what in which slice, remembered for campaigns; beyond it the oldest go."""
     watches_max: Annotated[int, Meta(ge=1)] = 500_000

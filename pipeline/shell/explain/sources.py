@@ -127,6 +127,7 @@ class Recorded:
             grouping=grouping,
             benign=known.benign,
             horizon_ms=known.settings.campaign_horizon_ms,
+            least_countries=known.settings.campaign_countries,
             geo=known.geo,
             exercise=known.settings.exercise,
         )
@@ -195,6 +196,7 @@ class Topics:
             known.settings.campaign_horizon_ms,
             known.settings.campaign_facts_max,
             exercise=known.settings.exercise,
+            least_countries=known.settings.campaign_countries,
         )
         async for sightings in self._sightings():
             desk.observe(sightings)
