@@ -81,7 +81,7 @@ def of(
     usable = ring.usable(key_ring.now_ms())
     if isinstance(usable, MissingKey):
         raise FailedError(f"{folder}: there is no key of epoch {usable.epoch}")
-    log = AuditLog(audit_path(settings))
-    log.append(actor(), "pseudonym-evaluated", log.digest(kind, known), ring=folder.name)
+    audit = AuditLog(audit_path(settings))
+    audit.append(actor(), "pseudonym-evaluated", audit.digest(kind, known), ring=folder.name)
     for epoch in usable:
         print(ring.pseudonym(epoch, kind, known))
