@@ -21,14 +21,10 @@ from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.share import letter as letters
 from pipeline.share import signature
-from pipeline.share.correspondence import Correspondence, decode_open
-from pipeline.share.ledger import State
-from pipeline.share.letter import Answered, Asked, Letter, Told, substance
-from pipeline.share.route import Routes
-from pipeline.share.subscriber import Delivery
-from pipeline.shell import audit_log, files, observe
+from pipeline.share.correspondence import decode_open
+from pipeline.share.letter import Answered, Asked, Letter, Told
+from pipeline.shell import audit_log, observe
 from pipeline.shell.notify import records
-from pipeline.shell.notify.sources import directory_of
 from pipeline.shell.processes import Child, until
 from tests.integration.conftest import MISSING, Broker
 from tests.integration.faults import stage
@@ -347,95 +343,3 @@ def test_a_person_decides_of_whom_nobody_answers_for(world: World) -> None:
     assert isinstance(brazilian.body, Told)
     assert brazilian.body.campaign.organisations == ()
     assert brazilian.body.campaign.unnamed == 1, "the bank in Kenya, as one more"
-
-
-def a_world(folder: Path) -> tuple[list[bytes], set[str]]:
-    """Events of a labelled world whose organisations let their own country know who they are, and
-    others where; and a CSIRT for each country but the last. The countries that have one.
-    """
-    made = subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "generate", "--seed", "7", "--events", "600"),
-            *("--days", "1", "--campaigns", "3", "--out", str(folder)),
-        ],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    registry = files.registry_of(folder / "sensors.toml")
-    countries = sorted({party.country for party in registry.parties})
-    others = ", ".join(f'{{ to = "{land}", as = "country" }}' for land in countries)
-    lines = []
-    for line in (folder / "sensors.toml").read_text().splitlines():
-        lines.append(line)
-        if line.startswith("sector = "):
-            home = registry.organisations[
-                len([one for one in lines if one.startswith("sector")]) - 1
-            ]
-            lines.append(f'tlp = "AMBER"\nreleasable_to = ["{home.country}", {others}]')
-    (folder / "sensors.toml").write_text("\n".join(lines))
-    (folder / "directory.toml").write_text("".join(csirt(land) for land in countries[:-1]))
-    return (folder / "events.jsonl").read_bytes().splitlines(), set(countries[:-1])
-
-
-def test_from_events_to_letters(broker: Broker, tmp_path: Path) -> None:
-    """Whatever revisions there were on the way, the newest letters say what the last ones do."""
-    events, lands = a_world(tmp_path)
-    pipeline = Pipeline(
-        broker.bootstrap, "letters.", RULES, tmp_path / "sensors.toml",
-        directory=str(tmp_path / "directory.toml"), audit_log=str(tmp_path / "audit.jsonl"),
-        notify_hold="1s", source_idle_after="10m", events_partitions=1,
-    )  # fmt: skip
-    pipeline.create_topics()
-    settings, homes = pipeline.settings, {of.id: of for of in pipeline.registry.organisations}
-
-    def newest() -> dict[tuple[str, str], Told]:
-        found = {}
-        for entry in asyncio.run(records.entries(settings)):
-            body = entry.letter.body
-            if isinstance(body, Told) and entry.ways["topic"].state is State.DELIVERED:
-                found[entry.to, entry.about] = body
-        return found
-
-    def wanted() -> dict[tuple[str, str], Told]:
-        """What somebody who knows only the last revisions would write."""
-        routes = Routes(directory_of(settings), pipeline.registry.organisations)
-        one = Correspondence(routes, pipeline.registry.terms, Delivery(), hold_ms=0)
-        last = {each.id: each for each in asyncio.run(observe.campaigns(settings))}
-        for each in last.values():
-            one.campaign(each)
-        return {
-            (entry.to, entry.about): entry.letter.body
-            for each in last
-            for entry in one.due(each, records.now_ms())
-            if isinstance(entry.letter.body, Told)
-        }
-
-    with pipeline.worker(log=tmp_path / "log"):
-        pipeline.produce(
-            (pipeline.topic_of[msgspec.json.decode(line)["device"]["uid"]], line) for line in events
-        )
-        asyncio.run(observe.wait_until_caught_up(settings, pipeline.registry, 180, grouped=True))
-        last = wanted()
-        assert len({about for _, about in last}) >= 3, (
-            "too little happened for this to show anything"
-        )
-
-        def all_told() -> bool:
-            told = newest()
-            return all(
-                key in told
-                and substance(told[key].campaign, told[key].yours)
-                == substance(of.campaign, of.yours)
-                for key, of in last.items()
-            )
-
-        until(all_told, "every CSIRT has the newest", 60)
-        told = newest()
-    for (to, _), body in told.items():
-        home = to.removesuffix("-csirt").upper()
-        assert home in lands
-        assert home in body.campaign.countries
-        named = set(body.campaign.organisations)
-        assert {homes[name].country for name in named} <= {home}, "others are masked"
-    questions = asyncio.run(records.newest(settings, "questions"))
-    assert all(decode_open(value).question.reason == "no-route" for value in questions.values())

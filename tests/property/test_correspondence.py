@@ -152,3 +152,35 @@ def test_whatever_is_forgotten_and_read_back_is_written_again_alike(
     again = {entry.to: entry for entry in successor.due(of.id, NOW)}
     assert again.keys() == entries.keys() - kept
     assert all(again[to].letter == entries[to].letter for to in again)
+
+
+@given(
+    terms,
+    st.lists(st.tuples(rows, st.integers(0, 15)), min_size=1, max_size=5),
+    st.sets(st.integers(0, 4)),
+)
+def test_whatever_revisions_there_were_the_newest_letters_say_what_the_last_does(
+    on: Terms, revisions: list[tuple[list[tuple[str, str, int]], int]], restarts: set[int]
+) -> None:
+    """With minutes between them, some too soon for a letter, and successors that read it back."""
+    hold = 10 * MINUTE
+    one = Correspondence(ROUTES, on, Delivery(), hold_ms=hold)
+    now, ids = NOW, list[str]()
+    for n, (seen, minutes) in enumerate(revisions):
+        now += minutes * MINUTE
+        of = made(seen)
+        if n in restarts:
+            successor = Correspondence(ROUTES, on, Delivery(), hold_ms=hold)
+            for entry in one.ledger.about(of.id):
+                successor.ledger.put(entry)
+            one = successor
+        one.campaign(of)
+        ids += [entry.letter.id for entry in one.due(of.id, now)]
+    last = made(revisions[-1][0])
+    ids += [entry.letter.id for entry in one.due(last.id, now + hold)]
+    assert one.held == set()
+    for to, wanted in written(last, on).items():
+        found = one.ledger.get(last.id, to)
+        assert found is not None
+        assert found.substance == wanted.substance
+    assert len(ids) == len(set(ids)), "no letter twice"

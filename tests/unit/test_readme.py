@@ -39,6 +39,7 @@ DOCUMENTS = [
     ROOT / "docs/deploy.md",
     *sorted((ROOT / "docs/runbooks").glob("*.md")),
     ROOT / "docs/rules.md",
+    ROOT / "docs/notifications.md",
     ROOT / "docs/sharing.md",
     THREATS,
     *FIGURES,
