@@ -87,7 +87,7 @@ async def test_those_who_keep_up_share_what_is_encoded(
     encoded = 0
     encode = hub._encode
 
-    def counted(kind: Kind, after: int) -> tuple[bytes, int]:
+    def counted(kind: Kind, after: int) -> stream.Piece:
         nonlocal encoded
         encoded += 1
         return encode(kind, after)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -31,7 +32,7 @@ TICK_S = 0.25
 """What changes within it travels together."""
 SEND_WITHIN_S = 30.0
 """Who does not take a piece in that time is let go, and may come again."""
-_KEPT = 16  # pieces that viewers share
+_KEPT = 64  # pieces that viewers share, some 13 MB
 _PING_S = 10
 
 
@@ -44,12 +45,20 @@ def line_of(row: Row) -> Line | Gone:
     return line.of_campaign(row.campaign, row.facets, row.revision, row.label)
 
 
+class Piece(NamedTuple):
+    """An event with rows, the last one's revision, and whether more may follow at once."""
+
+    data: bytes
+    last: int
+    full: bool
+
+
 class Hub:
     """Wakes viewers, and encodes for them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pieces: OrderedDict[tuple[Kind, int], asyncio.Task[tuple[bytes, int]]] = OrderedDict()
+        self._pieces: OrderedDict[tuple[Kind, int], asyncio.Task[Piece]] = OrderedDict()
         self._changed: dict[Kind, asyncio.Event] = {
             "alerts": asyncio.Event(),
             "campaigns": asyncio.Event(),
@@ -70,36 +79,39 @@ class Hub:
         """Everything that changes after a revision, for ever."""
         while True:
             changed = self._changed[kind]
-            piece, following = await self._piece(kind, after)
-            if piece:
-                yield piece
-                after = following
+            piece = await self._piece(kind, after)
+            if piece.data:
+                yield piece.data
+                after = piece.last
             else:
                 await changed.wait()
+            if piece.full:
+                continue  # there is more: who is behind is not held back
             # All who keep up ask at the same time, for the same piece.
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(TICK_S - now % TICK_S)
 
-    async def _piece(self, kind: Kind, after: int) -> tuple[bytes, int]:
+    async def _piece(self, kind: Kind, after: int) -> Piece:
         if self._newest[kind] and after >= self._newest[kind]:
-            return b"", after
+            return Piece(b"", after, full=False)
         key = kind, after
         task = self._pieces.get(key)
         # One that was encoded stays right: what has changed since comes after it. An empty one not.
-        if task is None or (task.done() and (task.exception() or not task.result()[0])):
+        if task is None or (task.done() and (task.exception() or not task.result().data)):
             task = asyncio.create_task(asyncio.to_thread(self._encode, kind, after))
             self._pieces[key] = task
             while len(self._pieces) > _KEPT:
                 self._pieces.popitem(last=False)
         return await asyncio.shield(task)
 
-    def _encode(self, kind: Kind, after: int) -> tuple[bytes, int]:
+    def _encode(self, kind: Kind, after: int) -> Piece:
         rows = self._store.changes(kind, after, ROWS_A_PIECE)
         if not rows:
-            return b"", after
-        following = rows[-1].revision
-        data = msgspec.json.encode([line_of(row) for row in rows])
-        return b"id: %d\nevent: rows\ndata: %b\n\n" % (following, data), following
+            return Piece(b"", after, full=False)
+        last = rows[-1].revision
+        lines = msgspec.json.encode([line_of(row) for row in rows])
+        data = b"id: %d\nevent: rows\ndata: %b\n\n" % (last, lines)
+        return Piece(data, last, full=len(rows) == ROWS_A_PIECE)
 
 
 def routes(hub: Hub) -> list[Route]:
