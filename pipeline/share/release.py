@@ -114,8 +114,9 @@ class Recipient(Struct, frozen=True):
 
     def is_one_of(self, organisation: str) -> bool:
         """Is it that organisation itself, on a way of its own?"""
-        one = self.kind in {Kind.ORGANISATION, Kind.CSIRT} and self.egress is Egress.DIRECT
-        return one and self.id == organisation
+        return (self.kind, self.egress, self.id) == (
+            Kind.ORGANISATION, Egress.DIRECT, organisation,
+        )  # fmt: skip
 
     @property
     def most(self) -> Tlp:

@@ -56,6 +56,11 @@ def views(
     return found
 
 
+def long_over(campaigns: Iterable[Campaign], before_ms: int) -> list[Campaign]:
+    """Those that have ended, and of which nothing was seen since then."""
+    return [one for one in campaigns if one.last_seen < before_ms and one.status in _ENDED]
+
+
 def _liveliness(view: Campaign) -> tuple[bool, bool, int]:
     return view.status is not Status.MERGED, view.status not in _ENDED, view.last_seen
 
@@ -90,14 +95,13 @@ class Publication:
         self._count += 1
         heappush(self._waiting, (*place, self._count, campaign))
 
-    @property
-    def waiting(self) -> bool:
-        """Is there anything that was not due yet?"""
-        return bool(self._waiting)
+    def is_due(self, now: int) -> bool:
+        """Has the time of a revision come?"""
+        return bool(self._waiting) and self._waiting[0][0] + self._delay <= now
 
     def look(self, now: int) -> list[Campaign]:
         """What is to be told that was not, the oldest first; `now` in ms."""
-        while self._waiting and self._waiting[0][0] + self._delay <= now:
+        while self.is_due(now):
             *_, campaign = heappop(self._waiting)
             self._current[campaign.id] = campaign
         self._forget(now - REMEMBERED_MS)
@@ -122,11 +126,11 @@ class Publication:
         return sorted(fresh, key=oldest_first)
 
     def _forget(self, before_ms: int) -> None:
-        for campaigns in (self._current, self.told):
-            for one in list(campaigns.values()):
-                if one.last_seen < before_ms and one.status in _ENDED:
-                    del campaigns[one.id]
-                    self._heard.pop(one.id, None)
+        for one in long_over(self._current.values(), before_ms):
+            del self._current[one.id]
+            self._heard.pop(one.id, None)
+        for one in long_over(self.told.values(), before_ms):
+            del self.told[one.id]
 
 
 def _is_news(view: Campaign) -> bool:

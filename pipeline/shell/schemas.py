@@ -19,6 +19,7 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.label import Label
 from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
+from pipeline.exercise.control import Control
 from pipeline.feedback import SourceFigures
 from pipeline.share.letter import Letter
 from pipeline.share.reply import Said
@@ -78,6 +79,7 @@ def _documents() -> dict[str, dict[str, Any]]:
         "reply.json": _of(Said, "Reply", "What a recipient writes back, on topic replies.<id>."),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
         "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
+        "control.json": _of(Control, "Control", "What an exercise says of itself, on control."),
         "registry.json": REGISTRY,
         "rule.json": RULE,
     }

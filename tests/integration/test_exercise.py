@@ -71,9 +71,12 @@ class Drill:
     def exercise(self, *arguments: str, status: int = 0) -> str:
         return self.run(LIVE, "exercise", *arguments, status=status)
 
+    def config(self, user: str) -> Path:
+        """The settings that were handed over when the exercise started."""
+        return self.folder / "handover" / f"{LANE}{user}" / "sightline.toml"
+
     def login(self, user: str) -> Settings:
-        """Those that were handed over when the exercise started."""
-        return load(self.folder / "handover" / f"{LANE}{user}" / "sightline.toml", {})
+        return load(self.config(user), {})
 
     def worker(self, settings: Settings, sensors: Path, log: Path, stage: str = "all") -> Child:
         environment = settings.environment() | {
@@ -211,6 +214,17 @@ class TestLanes:
                 told = json.loads(said.partition(b"\0")[2])
                 assert told.get("unmapped", told)["exercise"] == "drill"
                 assert told.get("message", BANNER).startswith(BANNER)
+
+            # A team's operator asks why: what it may not read is said, and is no failure.
+            team = next(party.country.lower() for party in registry.parties)
+            asked = CliRunner().invoke(
+                cli,
+                ["explain", "--why-not", DRILL, "--config", str(drill.config(f"operator-{team}"))],
+                env={"SIGHTLINE_SENSORS": str(drill.sensors)},
+            )
+            assert asked.exit_code == 0, asked.exception
+            assert "there is an alert on it" in asked.output
+            assert f"{LANE}sightings: not there, or this login may not read it" in asked.output
 
             # The lead stops it: workers end, logins are cut off, and nothing starts again.
             assert "revoked" in drill.exercise("stop", "drill")

@@ -30,6 +30,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
 from pipeline import dead_letter
 from pipeline.campaign import campaign as campaigns
@@ -37,6 +38,7 @@ from pipeline.campaign.campaign import Campaign, Member, Seen, Status
 from pipeline.share.tlp import Tlp
 from pipeline.shell import files, observe
 from pipeline.shell.access.certificates import make_authority
+from pipeline.shell.cli import cli
 from pipeline.shell.kafka_install import missing_for_kafka
 from pipeline.shell.processes import Child, ChildFailed, until
 from pipeline.shell.restoring import everything
@@ -408,12 +410,13 @@ class TestSecurity:
         SK is warned before it is hit. Then BR leaves, by its own key, which stops the future only.
         """
         kafka = kafka.at("v.")  # of its own: the other tests write what they may
-        given = 'tlp = "AMBER"\nreleasable_to = ["alliance:v4"]\n'
-        for name, country in ORGANISATIONS.items():
-            kafka.sightline("sensor", "add", name, "--country", country)
-        text = kafka.sensors.read_text()
         kafka.sensors.write_text(
-            text.replace("[[organisation.sensor]]", f"{given}[[organisation.sensor]]")
+            "".join(
+                f'[[organisation]]\nid = "{name}"\ncountry = "{country}"\nname = "N"\n'
+                'tlp = "AMBER"\nreleasable_to = ["alliance:v4"]\n'
+                f'[[organisation.sensor]]\nid = "{name}-1"\n'
+                for name, country in ORGANISATIONS.items()
+            )
         )
         folder, audit, lead, brs = (
             tmp_path / n for n in ("alliances", "audit.jsonl", "lead.pem", "br.pem")
@@ -427,13 +430,18 @@ class TestSecurity:
         )  # fmt: skip
 
         def sightline(*arguments: str) -> str:
-            return kafka.sightline(*arguments, "--config", str(own))
+            # In this process: a new one takes longer to start than any of these commands.
+            done = CliRunner().invoke(cli, [*arguments, "--config", str(own)])
+            kafka.said.append(done.output)
+            assert done.exit_code == 0, (done.output, done.exception)
+            return done.stdout
 
         own.write_text(
             "".join(
                 f"{key} = {json.dumps(getattr(beside, key))}\n"
                 for key in ("broker", "security_protocol", "ssl_ca_file", "sasl_username",
-                            "sasl_password_file", "alliances", "audit_log", "canary_interval")
+                            "sasl_password_file", "topic_prefix", "sensors", "alliances", "audit_log",
+                            "canary_interval")
             )
         )  # fmt: skip
         key = ("--key", str(lead))
@@ -444,8 +452,8 @@ class TestSecurity:
         assert "2 versions" in sightline("alliance", "verify", "v4")
         sightline("topics")
         for name in ("sk-cert", "br-uni", "ke-bank"):
-            sightline("principal", "add", "member", name)
-        sightline("principal", "add", "alliances", "one")
+            sightline("principal", "add", "member", name, "--out", str(kafka.folder / "handover"))
+        sightline("principal", "add", "alliances", "one", "--out", str(kafka.folder / "handover"))
         topic = "v.alliance.v4"
         members = {
             name: kafka.settings("member", name) for name in ("sk-cert", "br-uni", "ke-bank")

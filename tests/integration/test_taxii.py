@@ -20,8 +20,11 @@ from stix2 import Filter, TAXIICollectionSource
 from taxii2client.v21 import Collection, Server, as_pages
 from werkzeug.serving import make_server
 
+from pipeline.shell import files
 from pipeline.shell.intel.watch_file import read_watches
+from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child
+from pipeline.shell.taxii.audience import audiences
 from pipeline.shell.taxii.query import timestamp
 from pipeline.shell.taxii.store import TaxiiStore
 
@@ -284,3 +287,27 @@ def test_sightline_reads_a_partners_collection(servers: tuple[str, str], tmp_pat
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "5 watches\n", "")
     assert {one.reference for one in read_watches(out)} == {one["id"] for one in WANTED[:5]}
+
+
+def test_sightline_serve_answers_taxii(tmp_path: Path) -> None:
+    """The command itself, while its broker is away: what was given out is there."""
+    sensors = tmp_path / "sensors.toml"
+    sensors.write_text(
+        '[[organisation]]\nid = "cz-nren"\ncountry = "CZ"\nname = "Czech research network"\n'
+        '[[organisation.sensor]]\nid = "cz-1"\n'
+    )
+    registry = files.registry_of(sensors)
+    public = audiences(registry, {})[0].collection
+    TaxiiStore(tmp_path / "read.sqlite.taxii").put(public.id, map(indicator, range(3)), NOW)
+    environment = {
+        "SIGHTLINE_BROKER": f"127.0.0.1:{free_port()}",
+        "SIGHTLINE_SENSORS": str(sensors),
+        "SIGHTLINE_SERVE_STORE": str(tmp_path / "read.sqlite"),
+    }
+    with Child("-m", "pipeline", "serve", "--port", "0", environment=environment) as server:
+        root = Server(f"{server.ready}taxii2/").api_roots[0]
+        titles = [one.title for one in root.collections]
+        assert titles == ["Public", "Community", "For Czech research network"]
+        (found,) = (one for one in root.collections if one.id == public.id)
+        assert pages(found, 2) == WANTED[:3]
+        assert server.running

@@ -54,6 +54,7 @@ def faults(lines: list[bytes], signed: Checkpoint | None = None) -> list[audit.F
 
 
 @given(deeds)
+@settings(max_examples=40)
 def test_a_log_that_nobody_touched_is_whole_and_says_what_was_done(done: Done) -> None:
     entries = chain(done)
     signed = audit.sign(entries[-1], 1, KEY)
@@ -64,6 +65,7 @@ def test_a_log_that_nobody_touched_is_whole_and_says_what_was_done(done: Done) -
 
 
 @given(deeds)
+@settings(max_examples=40)
 def test_hashes_are_what_anybody_would_compute_from_the_file(done: Done) -> None:
     previous = "0" * 64
     for line in lines_of(chain(done)):
@@ -76,7 +78,7 @@ def test_hashes_are_what_anybody_would_compute_from_the_file(done: Done) -> None
 
 
 @given(deeds, st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_other_byte_is_found(done: Done, data: st.DataObject) -> None:
     log = b"".join(lines_of(chain(done)))
     at = data.draw(st.integers(0, len(log) - 1))
@@ -88,6 +90,7 @@ def test_any_other_byte_is_found(done: Done, data: st.DataObject) -> None:
 
 
 @given(deeds.filter(lambda done: len(done) > 1), st.data())
+@settings(max_examples=40)
 def test_a_removed_a_doubled_and_a_moved_entry_are_found(done: Done, data: st.DataObject) -> None:
     lines = lines_of(chain(done))
     signed = audit.sign(chain(done)[-1], 1, KEY)
@@ -99,6 +102,7 @@ def test_a_removed_a_doubled_and_a_moved_entry_are_found(done: Done, data: st.Da
 
 
 @given(deeds, st.data())
+@settings(max_examples=40)
 def test_what_is_cut_off_behind_a_checkpoint_is_found(done: Done, data: st.DataObject) -> None:
     entries = chain(done)
     at = data.draw(st.integers(1, len(entries)))
@@ -109,6 +113,7 @@ def test_what_is_cut_off_behind_a_checkpoint_is_found(done: Done, data: st.DataO
 
 
 @given(deeds, st.data())
+@settings(max_examples=40)
 def test_a_chain_made_anew_is_found_by_a_checkpoint_of_the_old(
     done: Done, data: st.DataObject
 ) -> None:
@@ -120,6 +125,7 @@ def test_a_chain_made_anew_is_found_by_a_checkpoint_of_the_old(
 
 
 @given(deeds, st.data())
+@settings(max_examples=40)
 def test_a_checkpoint_that_was_changed_or_signed_by_another_is_found(
     done: Done, data: st.DataObject
 ) -> None:

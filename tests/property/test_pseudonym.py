@@ -146,7 +146,7 @@ sayings = st.lists(
 
 
 @given(sayings)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example([Said(START + EPOCH - 1, 0, 0), Said(START + EPOCH, 1, 0)])
 @example(
     [

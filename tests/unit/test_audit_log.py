@@ -14,7 +14,7 @@ from pipeline.share import audit
 from pipeline.shell import audit_log
 from pipeline.shell.audit_log import CHECKPOINT_EVERY, AuditLog, checkpoints_path, verify
 from pipeline.shell.settings import FailedError, WrongUseError
-from tests.unit.test_cli import sightline
+from tests.unit.inside import sightline
 
 
 @pytest.fixture

@@ -99,6 +99,48 @@ def test_correlate_rejects_line_by_line(folder: Path) -> None:
     assert "10 events: 2 correlated, 1 without indicators, 6 rejected, 1 late" in done.stderr
 
 
+def test_correlate_watches_for_what_a_partner_shared(folder: Path) -> None:
+    """The bundle becomes watches, what is none of it is told, and one sighting is enough."""
+    given = [
+        {
+            "type": "indicator",
+            "id": f"indicator--{number:08d}-0000-4000-8000-000000000000",
+            "pattern": pattern,
+            "valid_from": "2026-01-01T00:00:00Z",
+            "object_marking_refs": ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"],
+        }
+        for number, pattern in enumerate(
+            [
+                "[ipv4-addr:value = '198.41.0.4']",
+                "[ipv4-addr:value = '199.7.83.42']",
+                "[a:b LIKE 'c']",
+            ]
+        )
+    ]
+    (folder / "bundle.json").write_text(json.dumps({"type": "bundle", "objects": given}))
+    read = sightline(
+        *("intel", "import", "bundle.json", "--source", "CERT-X", "--pap", "GREEN"),
+        *("--out", "watches.jsonl"),
+        cwd=folder,
+    )
+    assert read.stdout == "2 watches\n"
+    assert read.stderr == (
+        "1 not read, operator: indicator--00000002-0000-4000-8000-000000000000 a:b LIKE 'c'\n"
+    )
+    done = sightline(
+        *("correlate", "--sensors", "sensors.toml", "--rules", "rule.yml"),
+        *("--watches", "watches.jsonl"),
+        cwd=folder,
+        stdin=event("a-1") + "\n",
+    )
+    (alert,) = map(json.loads, done.stdout.splitlines())
+    assert alert["finding_info"]["analytic"]["name"] == "Watched indicator"
+    assert alert["message"] == "the ip that CERT-X shared seen by 1 organisation in CZ"
+    assert alert["unmapped"]["watch"]["tlp"] == "GREEN"
+    assert alert["unmapped"]["tlp"] == "AMBER+STRICT"  # who saw it said nothing
+    assert alert["unmapped"]["may_block"] is False
+
+
 def test_correlate_says_the_same_again(folder: Path) -> None:
     stdin = "\n".join([event("a-1"), event("b-1")])
     arguments = ("correlate", "--sensors", "sensors.toml", "--rules", "rule.yml")
@@ -120,6 +162,9 @@ def test_correlate_says_the_same_again(folder: Path) -> None:
         (("dead-letters", "show", "7"), 2, "PARTITION/OFFSET"),
         (("dead-letters", "list", "--since", "yesterday"), 2, "--since is 'yesterday'"),
         (("dead-letters", "list", "--reason", "bad"), 2, "not-json"),
+        (("intel", "add", "ip", "10.0.0.1", "--source", "x"), 2, "no ip that a sensor could see"),
+        (("intel", "add", "ip", "8.8.8.8", "--source", "x", "--tlp", "RED"), 2, "tlp-red"),
+        (("intel", "import", "--source", "x"), 2, "give files, or --taxii"),
     ],
 )
 def test_wrong_use(folder: Path, arguments: tuple[str, ...], status: int, says: str) -> None:

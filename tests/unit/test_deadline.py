@@ -15,7 +15,7 @@ from pipeline.share import deadline
 from pipeline.share.deadline import Act, Deadline, Policy, after, deadlines, read_policy
 from pipeline.shell.clocks.cli import time_of
 from pipeline.shell.files import carried
-from tests.unit.test_cli import sightline
+from tests.unit.inside import sightline
 
 
 def policy(name: str = "nis2") -> Policy:

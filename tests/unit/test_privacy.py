@@ -21,7 +21,7 @@ from pipeline.shell.settings import FailedError, WrongUseError
 from pipeline.shell.ship.guarding import Gate
 from pipeline.shell.ship.reader import FileReader, Understanding
 from pipeline.shell.ship.tail import Tail
-from tests.unit.test_cli import sightline
+from tests.unit.inside import sightline
 
 DAY = 86_400_000
 NOW = time.time_ns() // 1_000_000

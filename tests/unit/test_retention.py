@@ -11,7 +11,8 @@ from pipeline.registry import read_registry
 from pipeline.share.retention import Retention, read_retention
 from pipeline.shell import topic_config, topics
 from pipeline.shell.settings import WrongUseError, load
-from tests.unit.test_cli import SENSORS, sightline
+from tests.unit.inside import sightline
+from tests.unit.test_cli import SENSORS
 
 DAY = 86_400_000
 POLICY = """

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from pipeline import alert, dead_letter
+from pipeline import alert, dead_letter, watch
+from pipeline.benign import NOTHING_LISTED
 from pipeline.decode import Reason, Rejection, decode
 from pipeline.episode import Change, Episode
 from pipeline.event import Event
@@ -22,10 +23,12 @@ from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import read_registry
 from pipeline.rule import Level, Rule
 from pipeline.rule_file import read_rules
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.shell import schemas, topics
 from pipeline.shell.files import carried, read_text
 from pipeline.shell.settings import Settings
 from pipeline.sight import Group, Sightings, encode
+from pipeline.watch import Seen, Watch, may_block, watch_alert
 
 OCSF = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.5.0"))
 DETECTION_FINDING = jsonschema.Draft202012Validator(OCSF.get_class_schema("detection_finding"))
@@ -277,3 +280,26 @@ def test_asyncapi_names_every_topic_and_resolves() -> None:
                 assert (schemas.FOLDER / message["payload"]["$ref"]).is_file()
     for operation in document["operations"].values():
         assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
+
+
+@pytest.mark.parametrize("kind", INDICATOR_TYPES)
+def test_a_watch_alert_is_a_detection_finding(kind: str) -> None:
+    shared = Watch("w", kind, "v", "CERT-X", pap=Pap.GREEN, confidence=40)  # type: ignore[arg-type]
+    seen = Seen()
+    seen.note(1_000, "CZ", "cz-nren", (Tlp.GREEN, Pap.CLEAR))
+    seen.last = 2_000
+    told = watch_alert(shared, seen, Change.OPENED, NOTHING_LISTED, Geo())
+    document = json.loads(alert.encode(told))
+    DETECTION_FINDING.validate(document)
+    schema = json.loads((schemas.FOLDER / "alert.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert document["severity_id"] == 2
+    assert document["unmapped"]["may_block"] is True
+    assert document["unmapped"]["tlp"] == "AMBER+STRICT"  # the partner said nothing
+    watch_schema = json.loads((schemas.FOLDER / "watch.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(watch_schema).validate(json.loads(watch.encode(shared)))
+
+
+@pytest.mark.parametrize("pap", Pap)
+def test_what_may_not_be_acted_on_drives_no_block(pap: Pap) -> None:
+    assert may_block(pap) == (pap in {Pap.CLEAR, Pap.GREEN})

@@ -50,9 +50,11 @@ def site(
     async def say(label: Label) -> None:
         said.append(label)
 
-    with closing(Store(folder / "s.sqlite", {"cz-nren": "research"})) as store:
+    settings = settings or Settings()
+    made = Store(folder / "s.sqlite", {"cz-nren": "research"}, exercise=settings.exercise)
+    with closing(made) as store:
         of = Site(
-            store, settings or Settings(), Hub(store), geo=Geo(), geo_name="made up of 2025-03-01",
+            store, settings, Hub(store), geo=Geo(), geo_name="made up of 2025-03-01",
             benign=LISTED, users=users, say=say,
         )  # fmt: skip
         app = application(store, of.settings, site=of)

@@ -26,7 +26,7 @@ from pipeline.registry import Registry
 from pipeline.share import counts
 from pipeline.share.alliance import Alliance, counts_topic, topic
 from pipeline.share.release import Reader
-from pipeline.share.views import Publication
+from pipeline.share.views import REMEMBERED_MS, Publication, long_over
 from pipeline.shell import metrics, topics
 from pipeline.shell.alliances import folder
 from pipeline.shell.app import (
@@ -240,13 +240,13 @@ class _Alliance:
         self.publication = Publication(registry.terms, alliance.recipient, alliance.policy.after)
         self._members = tuple(Reader(one.organisation, one.country) for one in alliance.members)
         self._looked_at = 0
-        self.heard = True
 
     def due(self, case: Case, now: int) -> list[Due]:
         """What is to be told now."""
         found: list[Due] = []
-        if self.heard or self.publication.waiting or now - self._looked_at >= _LOOK_ANYWAY_MS:
-            self.heard, self._looked_at = False, now
+        if self.publication.is_due(now) or now - self._looked_at >= _LOOK_ANYWAY_MS:
+            self._looked_at = now
+            case.forget(now - REMEMBERED_MS)
             name = topic(self.alliance.id)
             for view in self.publication.look(now):
                 found.append((view.id.encode(), campaign.encode(view), name, view.id))
@@ -304,7 +304,11 @@ class Case:
         self.campaigns[one.id] = one
         for of in self.alliances.values():
             of.publication.hear(one, record.timestamp, record.offset)
-            of.heard = True
+
+    def forget(self, before_ms: int) -> None:
+        """What has been over for long."""
+        for one in long_over(self.campaigns.values(), before_ms):
+            del self.campaigns[one.id]
 
 
 def make_alliance_stage(app: faust.App, settings: Settings, registry: Registry) -> AllianceStage:

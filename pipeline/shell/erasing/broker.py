@@ -71,6 +71,18 @@ class Cluster:
             for one in answer.topic_partitions
         }
 
+    def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Say for a group, none of whose members is at work, how far it has come."""
+        from confluent_kafka import ConsumerGroupTopicPartitions
+
+        places = [Place(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+        if places:
+            asked = ConsumerGroupTopicPartitions(self._settings.topic(group), places)
+            for told in self._admin.alter_consumer_group_offsets([asked]).values():
+                for one in self._done(told).topic_partitions:
+                    if one.error is not None:
+                        raise FailedError(f"{one.topic}: {one.error.str()}")
+
     def configuration(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
         """What is set for each topic itself."""
         asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]

@@ -61,6 +61,7 @@ def erase(found: Local, sought: Sought) -> None:
 def _stores(settings: Settings) -> Iterator[Path]:
     for suffix in ("", "-wal", "-shm"):
         yield Path(settings.serve_store + suffix)
+        yield Path(f"{settings.serve_store}.taxii{suffix}")
 
 
 def _in_file(path: Path, sought: Sought) -> bool:

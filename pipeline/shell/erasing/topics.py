@@ -27,6 +27,7 @@ from pipeline.shell.erasing.broker import Cluster
 from pipeline.shell.erasing.reading import Found, records
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import FailedError, Settings
+from pipeline.sight import PROGRESS_KEY
 
 _ROLL_S: Final = 1.5  # longer than `segment.ms` while something is erased
 _LOOK_S: Final = 2.0
@@ -42,6 +43,8 @@ class Plan(Struct):
     found: dict[str, int]
     rewritten: dict[TopicPartition, list[Found]]
     named: set[TopicPartition]
+    told: dict[TopicPartition, int]
+    """Behind the last record that says more than how far sources are."""
 
 
 def _kind(topic: str, settings: Settings) -> str:
@@ -110,18 +113,20 @@ class Eraser:
         return asyncio.run(self._plan({}))
 
     async def _plan(self, ends: dict[TopicPartition, int]) -> Plan:
-        plan = Plan(ends, defaultdict(int), defaultdict(list), set())
+        plan = Plan(ends, defaultdict(int), defaultdict(list), set(), {})
         compacted = self._compacted()
         if not self._topics:
             return plan
         async for one in records(self._settings, self._topics, plan.ends):
+            tp = TopicPartition(one.topic, one.partition)
+            if one.key != PROGRESS_KEY:
+                plan.told[tp] = one.offset + 1
             if one.value is None:
                 continue
             cleaner = _CLEANERS.get(_kind(one.topic, self._settings), _any)
             left = cleaner(one, self._sought)
             if left == one.value:
                 continue
-            tp = TopicPartition(one.topic, one.partition)
             plan.found[one.topic] += 1
             plan.named.add(tp)
             if one.topic in compacted:
@@ -164,12 +169,14 @@ class Eraser:
                 if group.endswith("campaign") and self._settings.campaigns == "off":
                     continue
                 committed = self._cluster.committed(group, asked)
-                if behind := [tp for tp in asked if committed.get(tp, 0) < plan.ends[tp]]:
+                if behind := [tp for tp in asked if committed.get(tp, 0) < plan.told[tp]]:
                     who = self._settings.topic(group)
                     raise FailedError(
                         f"{behind[0].topic}: {who} has not read all that is to go: let the workers "
                         "catch up, and stop them then"
                     )
+                # What is deleted is not asked for any more.
+                self._cluster.commit(group, {tp: plan.ends[tp] for tp in asked})
 
     async def _send_anew(self, plan: Plan, compacted: set[str]) -> None:
         """What is left of the records that are about to be deleted together."""

@@ -32,7 +32,7 @@ from pipeline.view.facet import ALL, SEVERITIES, SURPRISES, Wanted
 
 Order = Literal["severity", "surprise", "newest"]
 MOST_ON_A_PAGE: Final = 500
-MOST_BY_TEXT: Final = 10_000
+MOST_BY_TEXT: Final = 2_000
 _SYNC = "PRAGMA synchronous = NORMAL"  # after a power cut it reads a little again
 _ORDERS: Mapping[Order, tuple[tuple[str, ...], ...]] = {
     "severity": tuple((facet.facet("severity", one),) for one in SEVERITIES),

@@ -146,7 +146,6 @@ class Writer:
         if kind == "alerts":
             alert = decode_alert(value)
             _fits(alert.unmapped.exercise, self._exercise)
-            beside = msgspec.structs.replace(beside, exercise=alert.unmapped.exercise or False)
             identity = alert.finding_info.uid
             label = self._label_of(identity)
             indicators = frozenset((one.value, one.name) for one in alert.observables)
