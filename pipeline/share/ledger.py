@@ -48,10 +48,12 @@ class Failure(StrEnum):
     """To a host that settings do not name, or without a key that it needs."""
     OVERFLOW = "overflow"
     """Too much waited for this destination."""
+    BUG = "bug"
+    """Ours: it is set aside, and keeps no other letter from going."""
 
     @property
     def final(self) -> bool:
-        return self in {Failure.REFUSED, Failure.NOT_ALLOWED, Failure.OVERFLOW}
+        return self not in {Failure.UNREACHABLE, Failure.BUSY, Failure.TLS}
 
 
 class Way(Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ from pipeline.share.correspondence import EMAIL, SYSLOG, TOPIC, WEBHOOK
 from pipeline.share.ledger import Entry, Failure, Ledger, State, Way, tried
 from pipeline.share.letter import Letter
 from pipeline.shell import metrics
+from pipeline.shell.app import log
 from pipeline.shell.notify.collector import Collector
 from pipeline.shell.notify.mail import Post
 from pipeline.shell.notify.sources import Sources
@@ -123,7 +125,7 @@ class Posting:
     async def _do(self, ledger: Ledger, job: Job) -> None:
         self._may_send()
         over = len(job.entries) > 1 and job.where.way != EMAIL
-        failure = Failure.OVERFLOW if over else await self._send(job)
+        failure = Failure.OVERFLOW if over else await self._tried(job)
         at = _now_ms()
         for entry in job.entries:
             way = tried(entry.ways[job.where.way], failure, at, secrets.randbelow(1000) / 1000)
@@ -135,6 +137,13 @@ class Posting:
             # Of one that a newer letter has taken the place of, its arrival still is a fact.
             if settled is not None or way.state is State.DELIVERED:
                 await self._settled(settled or entry, job.where.way, way)
+
+    async def _tried(self, job: Job) -> Failure | None:
+        try:
+            return await self._send(job)
+        except Exception:  # noqa: BLE001 - a letter that kills would kill every successor, too
+            log.critical("share: a letter was not sent\n%s", traceback.format_exc())
+            return Failure.BUG
 
     async def _send(self, job: Job) -> Failure | None:
         ways, letter = self._sources.ways.get(job.where.to), job.entries[0].letter
