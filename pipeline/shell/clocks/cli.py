@@ -198,8 +198,8 @@ def _act(
         raise WrongUseError(f"{printable(about)}: no clock runs under {regime}: `clock start`")
     act = Act(about, regime, what, when, by or actor(), told, entity, corrects)
     write_act(path, act)
-    log = AuditLog(audit_path(settings))
-    log.append(act.by, "clock", about, regime=regime, what=what, at=moment(when))
+    audit = AuditLog(audit_path(settings))
+    audit.append(act.by, "clock", about, regime=regime, what=what, at=moment(when))
     for deadline in deadlines(policy, [*before, act]):
         print(printable(f"{about} {regime} {_told(deadline, told)}"))
 

@@ -62,14 +62,14 @@ def erase(
     if not yes:
         print("nothing was changed: --yes does it. Of events, all in the same partition go")
         return
-    log = AuditLog(audit_path(settings))
-    subject = log.digest("erased", "\n".join(sorted(given)))
+    audit = AuditLog(audit_path(settings))
+    subject = audit.digest("erased", "\n".join(sorted(given)))
     ground, topics = basis or "none stated", tuple(sorted(plan.found))
-    log.append(actor(), "erasure-begun", subject, basis=ground, topics=topics)
+    audit.append(actor(), "erasure-begun", subject, basis=ground, topics=topics)
     if plan.found:
         eraser.erase(plan)
     local.erase(here, sought)
-    log.append(actor(), "erased", subject, packs=len(here.packs), spools=len(here.spools))
+    audit.append(actor(), "erased", subject, packs=len(here.packs), spools=len(here.spools))
     print("erased: no reader meets it; brokers remove their files soon after (see docs/law.md)")
 
 
