@@ -9,7 +9,7 @@ WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras bas
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving \
-  marx-page lock bench peers performance pages monitoring chart soak overload audit clean
+  marx-page lock bench peers performance pages monitoring chart soak overload site audit clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,11 @@ soak: setup ## 100 SIGKILLs on a real Kafka (SOAK_KILLS, SOAK_SEED, SOAK_SECONDS
 
 overload: setup ## Twice what a worker takes, for two minutes
 	OVERLOAD_SECONDS=120 $(BIN)/python -m pytest -q tests/integration/test_overload.py
+
+site: ## The documents as web pages, in deploy/site/site
+	@test -x .site/bin/zensical || ($(PYTHON) -m venv .site && .site/bin/pip install --quiet --disable-pip-version-check "zensical>=0.1.3,<0.2")
+	@$(PYTHON) deploy/site/stage.py deploy/site/pages
+	@.site/bin/zensical build --clean --strict --config-file deploy/site/zensical.toml
 
 audit: ## Known vulnerabilities of the locked dependencies (asks the package index)
 	@test -x .audit/bin/pip-audit || ($(PYTHON) -m venv .audit && .audit/bin/pip install --quiet "pip-audit>=2.9,<3")
