@@ -137,7 +137,12 @@ NEEDS: Mapping[Kind, Sequence[Need]] = {
 
 
 def _asked(topic: Wanted) -> Iterable[Need]:
-    """How long it is to keep what is on it, where a policy says that."""
+    """How long it is to keep what is on it: as a policy says, and as long as it is read again."""
+    if topic.least_kept_ms:
+        yield Need(
+            "retention.ms", _at_least(topic.least_kept_ms), str(topic.least_kept_ms),
+            "after a restart, campaigns do not know what was seen in campaign_horizon", grave=False,
+        )  # fmt: skip
     kept = topic.config.get("retention.ms")
     if kept is None or topic.kind in {Kind.CANARY_EVENTS, Kind.CANARY_ALERTS}:
         return

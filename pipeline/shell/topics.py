@@ -71,6 +71,8 @@ class Wanted(Struct, frozen=True):
     name: str
     partitions: int
     config: dict[str, str]
+    least_kept_ms: int = 0
+    """How long what is on it is read again, at the least."""
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -91,6 +93,7 @@ def retention_of(settings: Settings) -> Retention:
 def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
     """Every topic, those of events first."""
     sightings = settings.sightings_partitions
+    evidence_ms = settings.campaign_horizon_ms if settings.campaigns == "on" else 0
     kept = retention_of(settings)
     return [
         *(
@@ -103,7 +106,13 @@ def wanted(registry: Registry, settings: Settings) -> list[Wanted]:
             for name, party in registry.topics(settings.topic_prefix).items()
         ),
         *(
-            Wanted(kind, settings.topic(kind), partitions, config | kept.config(kind))
+            Wanted(
+                kind,
+                settings.topic(kind),
+                partitions,
+                config | kept.config(kind),
+                evidence_ms if kind is Kind.SIGHTINGS else 0,
+            )
             for kind, partitions, config in (
                 (Kind.SIGHTINGS, sightings, {}),
                 (Kind.CHECKPOINTS, sightings, CHECKPOINTED),

@@ -6,6 +6,7 @@ import base64
 import shlex
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -99,6 +100,15 @@ def test_of_topics_with_the_broker_s_defaults_all_that_matters_is_said() -> None
         ("labels", "cleanup.policy"),
         ("watches", "cleanup.policy"),
     }
+
+
+def test_sightings_are_kept_as_long_as_campaigns_read_them_again() -> None:
+    assert REGISTRY is not None
+    for horizon, campaigns, fits in (("7d", "on", True), ("8d", "on", False), ("8d", "off", True)):
+        settings = msgspec.convert({"campaign_horizon": horizon, "campaigns": campaigns}, Settings)
+        (one,) = (each for each in wanted(REGISTRY, settings) if each.kind is Kind.SIGHTINGS)
+        found = compare([one], {one.name: KAFKA | one.config})
+        assert [each.key for each in found] == ([] if fits else ["retention.ms"])
 
 
 @pytest.mark.parametrize(
