@@ -65,7 +65,7 @@ def compare(revisions: Sequence[Alert], wanted: Sequence[observe.AlertKey]) -> V
 class Fed(Pipeline):
     """A pipeline that is fed `traffic`, and remembers what it was fed."""
 
-    def __init__(self, bootstrap: str, prefix: str, folder: Path) -> None:
+    def __init__(self, bootstrap: str, prefix: str, folder: Path, **settings: str | int) -> None:
         sensors, rules = folder / "sensors.toml", folder / "rules.yml"
         sensors.write_text(traffic.SENSORS)
         rules.write_text(traffic.RULES)
@@ -78,6 +78,7 @@ class Fed(Pipeline):
             # Hours of event time pass in seconds: a source is not silent because its reader died.
             source_idle_after="10m",
             events_partitions=2,
+            **settings,
         )
         self.fed: list[bytes] = []
         topics = self.registry.topics(prefix)

@@ -2,7 +2,8 @@
 
 By environment: SOAK_KILLS (100; 0 for none, then it runs for SOAK_SECONDS), SOAK_SEED (1),
 SOAK_SECONDS (no kill is begun after so many; 3600), SOAK_EVENTS (fed around each kill, 6000),
-SOAK_WORKERS (2), SOAK_LOGS (a folder for the workers' logs; else they are thrown away).
+SOAK_WORKERS (2), SOAK_HORIZON (what campaigns remember, 7d: memory grows until it is full; six
+thousand events are an hour), SOAK_LOGS (a folder for the workers' logs; else they are thrown away).
 
 Each kill comes in the midst of work, and more is fed at once; the time is taken from there until no
 stage has anything left to do. One in ten kills a whole worker, in whose place another is started. The
@@ -50,7 +51,8 @@ def main() -> int:
         broker = stack.enter_context(
             Child("-m", "pipeline.shell.broker", "--port", "0", ready_within=300)
         )
-        pipeline = Fed(broker.ready, "", folder)
+        horizon = os.environ.get("SOAK_HORIZON", "7d")
+        pipeline = Fed(broker.ready, "", folder, campaign_horizon=horizon)
         soak = Soak(pipeline, Random(seed), setting("EVENTS", 6000), kills, logs)
         stack.callback(soak.stop)
         for _ in range(setting("WORKERS", 2)):
