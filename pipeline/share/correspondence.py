@@ -18,11 +18,12 @@ from pipeline.campaign.campaign import Campaign, Status
 from pipeline.share import letter as letters
 from pipeline.share import release as policy
 from pipeline.share.directory import OPERATOR, Csirt
-from pipeline.share.filter import Condition, Fault, Subject, of_alert, of_campaign
+from pipeline.share.filter import Condition, Fault
 from pipeline.share.ledger import Entry, Ledger, Way
 from pipeline.share.letter import Answered, Asked, Body, Raised, Told, substance, substance_of_alert
 from pipeline.share.reply import EVERYBODY, Answer, Reply, Request, Said, identity
 from pipeline.share.route import Question, Routes, Victim, is_stale, route, victims
+from pipeline.share.subject import Subject, of_alert, of_campaign
 from pipeline.share.subscriber import EVERYTHING, Delivery, Subscriber
 from pipeline.share.suppression import Suppressions
 from pipeline.share.terms import Terms

@@ -12,7 +12,8 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.share.filter import Condition, Fault, Subject, parse
+from pipeline.share.filter import Condition, Fault, parse
+from pipeline.share.subject import Subject
 
 MOST: Final = 1_000
 LONGEST_MS: Final = 366 * 86_400_000

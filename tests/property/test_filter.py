@@ -18,11 +18,11 @@ from pipeline.share.filter import (
     Not,
     Number,
     Some,
-    Subject,
     Text,
     fits,
     parse,
 )
+from pipeline.share.subject import Subject
 
 VALUES = ("cz", "ke", "ip", "a b", "and", "x*y", "10.1", "*", "", "ab*", "*b")
 texts = st.builds(

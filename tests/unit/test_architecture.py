@@ -99,7 +99,7 @@ WAY = (
     *("share.pseudonym", "share.privacy", "share.deadline", "share.draft"),
     *("share.retention", "share.processing"),
     "share.defang",
-    *(f"share.{stage}" for stage in ("filter", "directory", "route", "letter", "reply")),
+    *(f"share.{stage}" for stage in ("subject", "filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
     *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
     "share.directory_import",

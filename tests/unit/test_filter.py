@@ -7,7 +7,8 @@ import pytest
 from pipeline.alert import alert
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
-from pipeline.share.filter import Condition, Fault, chosen, of_alert, of_campaign, parse
+from pipeline.share.filter import Condition, Fault, chosen, parse
+from pipeline.share.subject import of_alert, of_campaign
 from tests.unit.making import at, rule
 from tests.unit.telling import campaign
 

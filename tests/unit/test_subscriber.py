@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.share.filter import Fault, of_campaign, parse
+from pipeline.share.filter import Fault, parse
+from pipeline.share.subject import of_campaign
 from pipeline.share.subscriber import allowed, read
 from pipeline.share.suppression import MOST, Suppression, Suppressions, preview
 from tests.unit.telling import campaign

@@ -13,8 +13,9 @@ import typer
 
 from pipeline.campaign import campaign as campaigns
 from pipeline.share import suppression as suppressions
-from pipeline.share.filter import Condition, Fault, Subject, of_alert, of_campaign, parse
+from pipeline.share.filter import Condition, Fault, parse
 from pipeline.share.moment import moment
+from pipeline.share.subject import Subject, of_alert, of_campaign
 from pipeline.share.suppression import LONGEST_MS, Preview, Suppression
 from pipeline.shell.notify import records
 from pipeline.shell.observe import decode_alert

@@ -18,7 +18,8 @@ from pipeline.alert import Alert
 from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign
 from pipeline.lane import crossing
-from pipeline.share.filter import Condition, Fault, chosen, of_alert, of_campaign
+from pipeline.share.filter import Condition, Fault, chosen
+from pipeline.share.subject import of_alert, of_campaign
 from pipeline.shell.observe import decode_alert
 from pipeline.shell.past import Past, instead
 from pipeline.shell.printable import plain_json, printable
