@@ -43,6 +43,7 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import ends, everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
+from pipeline.shell.taking_over import TakingOver
 from pipeline.shell.threads import in_thread
 from pipeline.shell.transport import Batch
 from pipeline.sight import (
@@ -84,8 +85,7 @@ class CampaignStage:
         self._letters = Outbox(app)
         self._campaigns = Outbox(app)
         self._alerts = Outbox(app)
-        self._case: Case | None = None
-        self._loading: asyncio.Task[Case] | None = None
+        self._held: TakingOver[Case] = TakingOver(self._load)
         self._telling = asyncio.Lock()
         self._rests_until = 0.0
         self._lags = Lags(STAGE)
@@ -98,10 +98,7 @@ class CampaignStage:
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
         # At once: what is being told stops at its next campaign. What is on its way arrives before
         # this returns: who takes over reads what was told, and must not miss it.
-        self._case = None
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
+        self._held.drop()
         async with self._telling:
             await self._delivered()
 
@@ -117,7 +114,7 @@ class CampaignStage:
         consumer_of(self.app).before_commit = self.tell
         before_each_produce(self.app, partial(still_ours, self.app, STAGE))
         if assigned:
-            self._loading = asyncio.ensure_future(self._load())
+            self._held.start()
 
     def _new_case(self) -> Case:
         settings = self._settings
@@ -177,25 +174,12 @@ class CampaignStage:
 
     def recovered(self) -> bool:
         """Whether it stands by, or has read what was seen and told."""
-        return self._loading is None or self._loading.done()
-
-    async def _ready(self) -> Case | None:
-        loading = self._loading
-        if loading is not None:
-            try:
-                case = await asyncio.shield(loading)
-            except asyncio.CancelledError:
-                if self._loading is loading:
-                    raise
-                return None  # revoked meanwhile
-            if self._loading is loading:
-                self._case, self._loading = case, None
-        return self._case
+        return not self._held.is_loading
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Take note of one fetched batch."""
         consumer = consumer_of(self.app)
-        case = await consumer.unless_given_up(self._ready())
+        case = await consumer.unless_given_up(self._held.ready())
         started = time.perf_counter()
         if case is None or not await consumer.unless_given_up(self._take(case, tp, batch)):
             return  # revoked meanwhile: it comes to whoever has it now
@@ -217,7 +201,7 @@ class CampaignStage:
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What comes of a batch, but for sending it."""
-        case = await consumer_of(self.app).unless_given_up(self._ready())
+        case = await consumer_of(self.app).unless_given_up(self._held.ready())
         if case is None:
             return None
         async with case.gate:
@@ -239,7 +223,7 @@ class CampaignStage:
 
     async def tell(self) -> bool:
         """Tell what has changed, before it is committed; False if it must rest before."""
-        case = self._case
+        case = self._held.case
         if case is None:
             return False
         try:
@@ -254,14 +238,14 @@ class CampaignStage:
             await self._delivered()
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
             crash("campaign: campaigns were not told")
-        return case is self._case
+        return case is self._held.case
 
     async def _raise(self, case: Case) -> None:
         """With `gate` held: tell of the watches that were seen."""
         async with self._telling:
             topic = self._topics["alerts"]
             for change, one in case.raised():
-                if self._case is not case:
+                if self._held.case is not case:
                     return
                 name = one.finding_info.uid
                 partition = partition_of(name, self._alert_partitions)
@@ -289,7 +273,7 @@ class CampaignStage:
     async def _tell(self, case: Case, revisions: Sequence[Campaign]) -> None:
         topic = self._settings.topic("campaigns")
         for one in revisions:
-            if self._case is not case:
+            if self._held.case is not case:
                 return
             await self._campaigns.send(topic, one.id.encode(), campaign.encode(one))
             metrics.CAMPAIGNS.labels(one.status).inc()
@@ -297,7 +281,7 @@ class CampaignStage:
     async def measure(self) -> None:
         """What can be read off the state from time to time."""
         consumer = consumer_of(self.app)
-        case = self._case
+        case = self._held.case
         if self.app.rebalancing or case is None:
             return
         self._lags.show(consumer, consumer.assignment())

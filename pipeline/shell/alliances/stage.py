@@ -43,6 +43,7 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import everything, everything_stamped
 from pipeline.shell.settings import FailedError, Settings
 from pipeline.shell.sieve import keep
+from pipeline.shell.taking_over import TakingOver
 from pipeline.shell.transport import Batch
 
 STAGE: Final = "alliances"
@@ -71,8 +72,7 @@ class AllianceStage:
         self._now = now
         self._letters = Outbox(app)
         self._outbox = Outbox(app)
-        self._case: Case | None = None
-        self._loading: asyncio.Task[Case] | None = None
+        self._held: TakingOver[Case] = TakingOver(self._load)
         self._telling = asyncio.Lock()
         self._looks = folder.looks(settings)
         self._again_at = inf
@@ -84,10 +84,7 @@ class AllianceStage:
         app.on_before_shutdown.connect(self._shut_down, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
-        self._case = None
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
+        self._held.drop()
         async with self._telling:
             await self._outbox.delivered()
 
@@ -98,7 +95,7 @@ class AllianceStage:
         await self._revoked(sender, assigned)
         before_each_produce(self.app, partial(still_ours, self.app, STAGE))
         if assigned:
-            self._loading = asyncio.ensure_future(self._load())
+            self._held.start()
 
     async def _load(self) -> Case:
         settings = self._settings
@@ -127,26 +124,13 @@ class AllianceStage:
 
     def recovered(self) -> bool:
         """Whether it stands by, or has read what was told."""
-        return self._loading is None or self._loading.done()
-
-    async def _ready(self) -> Case | None:
-        loading = self._loading
-        if loading is not None:
-            try:
-                case = await asyncio.shield(loading)
-            except asyncio.CancelledError:
-                if self._loading is loading:
-                    raise
-                return None  # revoked meanwhile
-            if self._loading is loading:
-                self._case, self._loading = case, None
-        return self._case
+        return not self._held.is_loading
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Take note of one fetched batch: what is committed is only how far this came, for
         whoever takes over reads it all again.
         """
-        case = await consumer_of(self.app).unless_given_up(self._ready())
+        case = await consumer_of(self.app).unless_given_up(self._held.ready())
         if case is None:
             return  # revoked meanwhile: it comes to whoever has it now
         for record in batch:
@@ -157,7 +141,7 @@ class AllianceStage:
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What comes of a batch, but for sending it."""
-        case = await consumer_of(self.app).unless_given_up(self._ready())
+        case = await consumer_of(self.app).unless_given_up(self._held.ready())
         if case is None:
             return None
 
@@ -180,12 +164,11 @@ class AllianceStage:
         if self.app.rebalancing:
             return
         try:
-            if self._case is not None and self._is_outdated():
-                self._case = None
-                self._loading = asyncio.ensure_future(self._load())
-            if self._loading is not None and not self._loading.done():
+            if self._held.case is not None and self._is_outdated():
+                self._held.start()
+            if self._held.is_loading:
                 return
-            case = await self._ready()
+            case = await self._held.ready()
             if case is None:
                 return
             async with self._telling:
@@ -207,7 +190,7 @@ class AllianceStage:
     async def _tell(self, case: Case) -> None:
         for of in case.alliances.values():
             for key, value, name, about in of.due(case, self._now()):
-                if self._case is not case:
+                if self._held.case is not case:
                     return
                 await self._write_down(of.alliance, value, name, about)
                 await self._outbox.send(self._settings.topic(name), key, value, 0)

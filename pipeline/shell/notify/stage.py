@@ -44,6 +44,7 @@ from pipeline.shell.rehearsal import Work
 from pipeline.shell.restoring import everything
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
+from pipeline.shell.taking_over import TakingOver
 from pipeline.shell.transport import Batch
 
 STAGE: Final = "share"
@@ -71,8 +72,7 @@ class ShareStage:
         self._topics = read_topics(settings, sources)
         self._letters = Outbox(app)
         self._outbox = Outbox(app)
-        self._case: Case | None = None
-        self._loading: asyncio.Task[Case] | None = None
+        self._held: TakingOver[Case] = TakingOver(self._load, self._take_up)
         self._writing = asyncio.Lock()
         self._posting: Posting | None = None
         self._lags = Lags(STAGE)
@@ -84,10 +84,7 @@ class ShareStage:
         app.on_before_shutdown.connect(self._shut_down, weak=False)
 
     async def _revoked(self, sender: faust.App, revoked: set[TP], **_: object) -> None:
-        self._case = None
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
+        self._held.drop()
         posting, self._posting = self._posting, None
         if posting is not None:
             await posting.close()
@@ -102,7 +99,7 @@ class ShareStage:
         consumer_of(self.app).before_commit = self.told
         before_each_produce(self.app, partial(still_ours, self.app, STAGE))
         if assigned:
-            self._loading = asyncio.ensure_future(self._load())
+            self._held.start()
 
     async def _load(self) -> Case:
         settings = self._settings
@@ -141,32 +138,22 @@ class ShareStage:
 
     def recovered(self) -> bool:
         """Whether it stands by, or has read what was told and sent."""
-        return self._loading is None or self._loading.done()
+        return not self._held.is_loading
 
-    async def _ready(self) -> Case | None:
-        loading = self._loading
-        if loading is not None:
-            try:
-                case = await asyncio.shield(loading)
-            except asyncio.CancelledError:
-                if self._loading is loading:
-                    raise
-                return None  # revoked meanwhile
-            if self._loading is loading:
-                self._case, self._loading = case, None
-                self._posting = Posting(
-                    self._sources,
-                    self._publish,
-                    self._settled,
-                    partial(still_ours, self.app, STAGE),
-                    self._settings.exercise,
-                )
-                await self._write(case, case.of.standing)
-        return self._case
+    async def _take_up(self, case: Case) -> None:
+        """What was left waiting goes out."""
+        self._posting = Posting(
+            self._sources,
+            self._publish,
+            self._settled,
+            partial(still_ours, self.app, STAGE),
+            self._settings.exercise,
+        )
+        await self._write(case, case.of.standing)
 
     async def handle(self, tp: TP, batch: Batch) -> None:
         """Take note of one fetched batch, and write what follows from it."""
-        case = await consumer_of(self.app).unless_given_up(self._ready())
+        case = await consumer_of(self.app).unless_given_up(self._held.ready())
         if case is None:
             return  # revoked meanwhile: it comes to whoever has it now
         started = time.perf_counter()
@@ -186,7 +173,7 @@ class ShareStage:
 
     async def rehearsal(self, tp: TP) -> Work | None:
         """What comes of a batch, but for writing it."""
-        case = await consumer_of(self.app).unless_given_up(self._ready())
+        case = await consumer_of(self.app).unless_given_up(self._held.ready())
         if case is None:
             return None
 
@@ -206,11 +193,11 @@ class ShareStage:
 
     async def told(self) -> bool:
         """Whether all that is to be committed is written down."""
-        case = self._case
+        case = self._held.case
         if case is None:
             return False
         await self._outbox.delivered()
-        return case is self._case
+        return case is self._held.case
 
     async def _write(self, case: Case, about: Iterable[str], also: Sequence[Entry] = ()) -> None:
         """Write down what is due of these campaigns and alerts, and what a person is asked."""
@@ -219,7 +206,7 @@ class ShareStage:
             for entry in also:
                 await self._put(entry)
             for one in list(about):
-                if self._case is not case:
+                if self._held.case is not case:
                     return
                 entries = case.of.due(one, now_ms())
                 put += entries
@@ -243,13 +230,13 @@ class ShareStage:
 
     async def post(self) -> None:
         """Send what waits."""
-        case, posting = self._case, self._posting
+        case, posting = self._held.case, self._posting
         if self.app.rebalancing or case is None or posting is None:
             return
         await posting.round(case.of.ledger)
 
     async def _publish(self, topic: str, one: Letter) -> None:
-        if self._case is not None and one.id in self._case.there:
+        if self._held.case is not None and one.id in self._held.case.there:
             return
         try:
             key = letter.reference(one).encode()
@@ -266,7 +253,7 @@ class ShareStage:
         try:
             await self._receipt(entry, name, way)
             # As it is now: what was written meanwhile must not be put back to what it was.
-            case = self._case
+            case = self._held.case
             now = case.of.ledger.get(entry.about, entry.to) if case is not None else None
             if case is None or now is None or case.of.ledger.is_draft(now):
                 return
@@ -306,7 +293,7 @@ class ShareStage:
 
     async def look_again(self) -> None:
         """What was too soon before; what has been over for long; what can be read off the state."""
-        case = self._case
+        case = self._held.case
         if self.app.rebalancing or case is None:
             await self._begin()
             return
@@ -319,8 +306,8 @@ class ShareStage:
 
     async def _begin(self) -> None:
         """With nothing new to read, what was left waiting goes out nevertheless."""
-        if not self.app.rebalancing and self._loading is not None and self._loading.done():
-            await self._ready()
+        if not self.app.rebalancing and self._held.is_loaded:
+            await self._held.ready()
 
 
 def make_share_stage(app: faust.App, settings: Settings, registry: Registry) -> ShareStage:
