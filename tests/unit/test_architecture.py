@@ -102,6 +102,7 @@ WAY = (
     *(f"share.{stage}" for stage in ("subject", "filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
     *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
+    "share.addressee",
     "share.directory_import",
     *(f"view.{stage}" for stage in ("facet", "line", "dossier")),
     "dead_letter",

@@ -11,6 +11,7 @@ from pipeline.share.erasure import Sought, of_pack
 from pipeline.share.evidence import ENVELOPE
 from pipeline.shell.files import state_folder
 from pipeline.shell.key_ring import shred
+from pipeline.shell.serve.part import folder_of as parts_of
 from pipeline.shell.settings import FailedError, Settings
 from pipeline.shell.ship.spool import rewrite
 
@@ -62,6 +63,7 @@ def _stores(settings: Settings) -> Iterator[Path]:
     for suffix in ("", "-wal", "-shm"):
         yield Path(settings.serve_store + suffix)
         yield Path(f"{settings.serve_store}.taxii{suffix}")
+    yield from parts_of(settings.serve_store).glob("*")
 
 
 def _in_file(path: Path, sought: Sought) -> bool:
