@@ -7,6 +7,7 @@ import logging
 import socket
 import sqlite3
 import ssl
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pipeline.share.addressee import Addressee, addressee
 from pipeline.share.release import THE_PUBLIC, Recipient
 from pipeline.shell import files
 from pipeline.shell.alliances import folder
+from pipeline.shell.held import holding
 from pipeline.shell.notify.sources import directory_of
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.serve.app import application
@@ -46,8 +48,12 @@ def run(settings: Settings) -> int:
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     sectors = {of.id: of.sector for of in registry.organisations if of.sector}
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
-    try:
+    with (
+        holding(Path(settings.serve_store), "sightline serve"),
+        closing(
+            Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
+        ) as store,
+    ):
         shown_to = _shown_a_part(settings, registry, users)
         with parts(settings.serve_store, registry, settings.exercise, shown_to) as shown:
             site = Site(
@@ -55,8 +61,6 @@ def run(settings: Settings) -> int:
                 parts=shown.views,
             )  # fmt: skip
             return asyncio.run(_serve(site, shown))
-    finally:
-        store.close()
 
 
 def _shown_a_part(
