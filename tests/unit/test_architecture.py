@@ -109,7 +109,7 @@ WAY = (
     "resend",
     "share.erasure",
     *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
-    *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
+    *(f"explain.{part}" for part in ("found", "watched", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
