@@ -116,7 +116,7 @@ WAY = (
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
     # Exercises, on a lane of their own.
-    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "conduct", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
 CALENDAR = {"share.deadline"}
