@@ -190,9 +190,9 @@ def canonical_hash(text: str, length: int) -> str | None:
 
 def canonical_fingerprint(text: str) -> str | None:
     """JA3, JA4, HASSH: lower case."""
-    if text.isascii() and text.isalnum() and text.islower() and len(text) <= MAX_VALUE_CHARACTERS:
-        return text
     value = text.lower()
+    if value.isalnum() and len(value) <= MAX_VALUE_CHARACTERS:  # as they are, and a cheap look
+        return value
     return value if 0 < len(value) <= MAX_VALUE_CHARACTERS and not _UNPRINTABLE(value) else None
 
 
