@@ -101,6 +101,9 @@ def test_companions_travel() -> None:
     groups = packed(EVENTS, company=True, partitions=1)
     sightings = Sightings("t/0", "north", "CZ", 3, 0, groups)
     assert decode_sightings(None, encode(sightings)) == sightings
+    alone = [Group(of.type, of.values, of.first_seen, of.last_seen) for of in groups]
+    passed_over = decode_sightings(None, encode(sightings), company=False)
+    assert passed_over == Sightings("t/0", "north", "CZ", 3, 0, alone)
     long = Group("ip", ["8" * 400_000, "9" * 400_000], [1, 2], [1, 2], [(("ip", "a"),), ()])
     halves = [decode_sightings(None, one) for one in records(Sightings("", "", "CZ", 3, 0, [long]))]
     told = {
