@@ -63,10 +63,10 @@ def _address(value: str) -> str | None:
 
 def ip(value: Any) -> str | None:
     """An address of either kind, public or not; brackets around it are dropped."""
-    if type(value) is not str:
+    if type(value) is not str or len(value) >= 64:
         return None
     address = _address(value)
-    if address is None and len(value) < 64:
+    if address is None:
         address = _address(value.strip().strip("[]").partition("%")[0])
     return address
 
@@ -206,6 +206,6 @@ def coded(codes: dict[Any, Any], other: Any = None) -> Callable[[Any], Any]:
 
     def read(value: Any) -> Any:
         key = value.lower() if type(value) is str else value
-        return codes.get(key, other) if isinstance(key, str | int) else other
+        return codes.get(key, other) if isinstance(key, (str, int)) else other
 
     return read
