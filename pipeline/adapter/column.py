@@ -35,6 +35,8 @@ _remembered_url_host = lru_cache(1 << 12)(value.url_host)
 
 def reading(read: Callable[[Any], Any]) -> Read:
     """What reads a column as `read` does a field; where there is none, nothing is read."""
+    if isinstance(read, value.Coded):
+        return read.column
     written_out = _BY_READING.get(read)
     if written_out is not None:
         return written_out

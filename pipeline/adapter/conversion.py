@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.adapter.format import NOT_JSON, Format, Options
+from pipeline.adapter.format import NOT_JSON, Format, Options, ReadsMany
 from pipeline.adapter.instant import Clock
 from pipeline.adapter.mapper import Mapped, Mapper
 from pipeline.adapter.record import Broken, JsonLines, Record, text_line
@@ -59,13 +59,13 @@ class _Ready(Struct):
 
 
 class _Waiting(Struct):
-    """Records of one table that are mapped together: their fields, which of a line each is, and
-    where what comes of it goes.
-    """
+    """Records of one table that are mapped together."""
 
     fields: list[Fields]
     indices: list[int]
+    """Which of its line each is; none where each is the first."""
     at: list[int]
+    """Where what comes of it goes."""
 
 
 class Conversion:
@@ -87,6 +87,7 @@ class Conversion:
         self._lines = (
             JsonLines(text=format_.text, longest=format_.longest) if format_.json else None
         )
+        self._many = self._read.many if isinstance(self._read, ReadsMany) else None
         self._cut = self._lines.feed if self._lines else text_line
         self._ready = {
             id(table): self._make_ready(table, one)
@@ -127,6 +128,10 @@ class Conversion:
         once cost a fraction of what one after another does.
         """
         cut = self._cut
+        if self._many is not None and self._lines is not None and self._lines.are_plain(lines):
+            read = self._many(lines)
+            if read is not None:
+                return self._plain(*read, lines, first)
         return self._take(
             [record for number, line in enumerate(lines, first) for record in cut(line, number)]
         )
@@ -135,10 +140,38 @@ class Conversion:
         """What the last line left open."""
         return self._take(self._lines.end()) if self._lines else ()
 
+    def _plain(
+        self, tables: list[Table], records: list[Fields], lines: Sequence[bytes], first: int
+    ) -> Sequence[bytes | Rejected]:
+        """What comes of lines each of which is one record of one event."""
+        places = [*enumerate(lines, first)]
+        waiting: dict[int, _Waiting] = {}
+        for at, table in enumerate(map(id, tables)):
+            if table not in waiting:
+                waiting[table] = _Waiting([], [], [])
+            waiting[table].at.append(at)
+        out: list[bytes | Rejected | Problem] = [_WAITING] * len(lines)
+        for table, of_table in waiting.items():
+            of_table.fields = [records[at] for at in of_table.at]
+            self._fill(out, table, of_table, places)
+        self.counts.records += len(lines)
+        return self._counted(out, places)
+
+    def _fill(
+        self,
+        out: list[bytes | Rejected | Problem],
+        table: int,
+        of: _Waiting,
+        places: Sequence[Record],
+    ) -> None:
+        made = self._events(self._ready[table], of, [places[at] for at in of.at])
+        for at, event in zip(of.at, made, strict=True):
+            out[at] = event
+
     def _take(self, records: Sequence[Record | Broken]) -> Sequence[bytes | Rejected]:
         out: list[bytes | Rejected | Problem] = []
         waiting: dict[int, _Waiting] = {}
-        places: list[tuple[int, bytes]] = []
+        places: list[Record] = []
         entire = self._format.entire
         for record in records:
             if isinstance(record, Broken):
@@ -161,32 +194,30 @@ class Conversion:
                 if isinstance(one, Problem):
                     out.append(one)
                 else:
-                    of_table = waiting.get(id(one[0]))
-                    if of_table is None:
-                        of_table = waiting[id(one[0])] = _Waiting([], [], [])
-                    of_table.fields.append(one[1])
+                    table, fields = one
+                    if id(table) not in waiting:
+                        waiting[id(table)] = _Waiting([], [], [])
+                    of_table = waiting[id(table)]
+                    of_table.fields.append(fields)
                     of_table.indices.append(index)
                     of_table.at.append(len(out))
                     out.append(_WAITING)
                 places.append(record)
-        for table, of_table in waiting.items():
-            made = self._events(self._ready[table], of_table, [places[at] for at in of_table.at])
-            for at, event in zip(of_table.at, made, strict=True):
-                out[at] = event
+        for of, of_table in waiting.items():
+            self._fill(out, of, of_table, places)
         self.counts.records += len(records)
         return self._counted(out, places)
 
     def _counted(
-        self, out: list[bytes | Rejected | Problem], places: Sequence[tuple[int, bytes]]
+        self, out: list[bytes | Rejected | Problem], places: Sequence[Record]
     ) -> list[bytes | Rejected]:
-        told = [
+        rejected = sum([type(one) is not bytes for one in out])
+        self.counts.rejected += rejected
+        self.counts.events += len(out) - rejected
+        return [
             self._rejected(one, *place) if isinstance(one, Problem) else one
             for one, place in zip(out, places, strict=True)
         ]
-        rejected = sum(isinstance(one, Rejected) for one in told)
-        self.counts.rejected += rejected
-        self.counts.events += len(told) - rejected
-        return told
 
     def _rejected(self, why: Problem, number: int, raw: bytes) -> Rejected:
         reason = Reason.NOT_JSON if why.detail.startswith(NOT_JSON) else Reason.SCHEMA
@@ -211,12 +242,13 @@ class Conversion:
                 b'"%b-%d"' % (blake2b(raw, digest_size=16).hexdigest().encode(), number)
                 for number, raw in places
             ]
-        own = mapped.names or repeat(None)
+        named = [
+            own or _name(raw, number)
+            for own, (number, raw) in zip(mapped.names or repeat(None), places, strict=False)
+        ]
         return [
-            _encode(
-                f"{name or _name(raw, number)}-{index}" if index else name or _name(raw, number)
-            )
-            for name, index, (number, raw) in zip(own, of.indices, places, strict=False)
+            _encode(f"{name}-{index}" if index else name)
+            for name, index in zip(named, of.indices or repeat(0), strict=False)
         ]
 
     def _whole(

@@ -8,13 +8,14 @@ worked out once, in a `Mapper`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from pipeline.adapter.column import Column, Read, ReadTimes, reading, reading_times
 from pipeline.adapter.instant import Clock
@@ -64,7 +65,7 @@ class Mapper:
             reading_times(first.read) if first is not None and len(first.sources) == 1 else None
         )
         others = [row for row in table.rows if row.target != "time"]
-        self._objects, self._fetches = _fetches(table.rows, shape)
+        self._wanted = _wanted(table.rows, shape)
         self._steps = _in_order(
             [
                 _Step(row, row.sources[0], reading(row.read), *_target(row))
@@ -113,25 +114,18 @@ class Mapper:
         return Mapped(events, names, problems, self._lacking(events), undated)
 
     def _columns(self, records: Sequence[Fields]) -> dict[str, Column]:
-        """Field by field, as written; one that no record can have is left out."""
-        objects: dict[tuple[str, ...], Column | None] = {(): records}
-        for path, get in self._objects:
-            above = objects[path[:-1]]
-            found = None if above is None else [*map(get, above)]
-            if found is not None and not all(found):
-                one = next((one for one in found if one is not None), None)
-                if one is None:
-                    found = None
-                else:
-                    empty = type(one)()
-                    found = [empty if one is None else one for one in found]
-            objects[path] = found
+        """Field by field, as written; one that no record has is left out."""
         raws: dict[str, Column] = {}
-        for path, sources, fetch in self._fetches:
+        objects: dict[tuple[str, ...], dict[str, Column]] = {(): _fields(records)}
+        for path, wanted in self._wanted:
+            if path:
+                found = objects[path[:-1]].get(path[-1])
+                objects[path] = {} if found is None else _fields(_all_there(found))
             at = objects[path]
-            if at is not None:
-                fields = zip(sources, zip(*map(fetch, at), strict=True), strict=False)
-                raws |= {source: raw for source, raw in fields if any(raw) or _is_said(raw)}
+            for source, name in wanted if at else ():
+                raw = at[name]
+                if any(raw) or not all(one is None for one in raw):
+                    raws[source] = raw
         return raws
 
     def _dated(
@@ -224,10 +218,6 @@ class Mapper:
             yield " + ".join(row.sources), given, row.target, read
 
 
-def _is_said(raw: Column) -> bool:
-    return not all(one is None for one in raw)
-
-
 def _target(row: Row) -> tuple[str, bool]:
     """An attribute's path, and whether what is read is appended there."""
     return row.target.removesuffix("[]"), row.target.endswith("[]")
@@ -239,28 +229,39 @@ def _in_order(steps: Sequence[_Step], shape: Shape) -> list[_Step]:
     return sorted(steps, key=lambda step: objects.index(shape.path(step.source)[:-1]))
 
 
-_Object = tuple[tuple[str, ...], Callable[[Any], Any]]
-_Fetch = tuple[tuple[str, ...], tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
-
-
-def _fetches(rows: Iterable[Row], shape: Shape) -> tuple[list[_Object], list[_Fetch]]:
-    """The objects within a record, the outer first; and the fields of each, fetched together."""
-    fields: dict[tuple[str, ...], dict[str, str]] = {}
-    objects: dict[tuple[str, ...], Callable[[Any], Any]] = {}
+def _wanted(
+    rows: Iterable[Row], shape: Shape
+) -> list[tuple[tuple[str, ...], list[tuple[str, str]]]]:
+    """By the object within a record that holds them, the outer first: fields, and their names."""
+    found: dict[tuple[str, ...], dict[str, str]] = {(): {}}
     for row in rows:
         for source in row.sources:
             *above, last = map(attribute, shape.path(source))
-            fields.setdefault(tuple(above), {})[source] = last
             for depth in range(len(above)):
-                objects[tuple(above[: depth + 1])] = attrgetter(above[depth])
-    return (
-        sorted(objects.items(), key=lambda one: len(one[0])),
-        [
-            # Of one name alone, attrgetter gives no tuple.
-            (at, tuple(of), attrgetter(*of.values(), *([] if len(of) > 1 else of.values())))
-            for at, of in fields.items()
-        ],
-    )
+                found.setdefault(tuple(above[: depth + 1]), {})
+            found[tuple(above)][source] = last
+    return [
+        (path, list(of.items())) for path, of in sorted(found.items(), key=lambda one: len(one[0]))
+    ]
+
+
+def _fields(objects: Sequence[Any]) -> dict[str, Column]:
+    """Objects of one type, by their fields' names a column each."""
+    if not objects:
+        return {}
+    names = type(objects[0]).__struct_fields__
+    return dict(zip(names, zip(*map(astuple, objects), strict=True), strict=True))
+
+
+def _all_there(objects: Column) -> Column:
+    """One without fields for each that is missing; none at all if all are."""
+    if all(objects):
+        return objects
+    there = next((one for one in objects if one is not None), None)
+    if there is None:
+        return ()
+    empty = type(there)()
+    return [empty if one is None else one for one in objects]
 
 
 def _put(columns: dict[str, Column], target: str, values: Column, *, many: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -201,11 +201,32 @@ def constant(result: Any) -> Callable[..., Any]:
     return lambda *_: result
 
 
-def coded(codes: dict[Any, Any], other: Any = None) -> Callable[[Any], Any]:
+class Coded:
     """A field's words to an OCSF id, without regard to case."""
 
-    def read(value: Any) -> Any:
-        key = value.lower() if type(value) is str else value
-        return codes.get(key, other) if isinstance(key, (str, int)) else other
+    def __init__(self, codes: dict[Any, Any], other: Any) -> None:
+        self._codes, self._other = codes, other
+        self._remembered = lru_cache(256)(self.__call__)
 
-    return read
+    def __call__(self, value: Any) -> Any:
+        key = value.lower() if type(value) is str else value
+        return self._codes.get(key, self._other) if isinstance(key, (str, int)) else self._other
+
+    def column(self, values: Sequence[Any]) -> Sequence[Any]:
+        """The same of many; words come again and again."""
+        codes, other, remembered = self._codes, self._other, self._remembered
+        return [
+            None
+            if one is None
+            else codes.get(one, other)
+            if type(one) is int
+            else remembered(one)
+            if type(one) is str and len(one) < 64
+            else self(one)
+            for one in values
+        ]
+
+
+def coded(codes: dict[Any, Any], other: Any = None) -> Coded:
+    """See `Coded`; `other` is the id of any other word."""
+    return Coded(codes, other)

@@ -18,7 +18,7 @@ from pipeline.adapter.instant import Clock
 
 LINES = 20_000
 ROUNDS = 7
-AT_ONCE = 512
+AT_ONCE = 128
 
 
 def _decode(lines: list[bytes]) -> float:
