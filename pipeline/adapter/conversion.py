@@ -127,6 +127,8 @@ class Conversion:
         """The same of lines that follow each other, of which the first has that number: many at
         once cost a fraction of what one after another does.
         """
+        if not lines:
+            return ()
         cut = self._cut
         if self._many is not None and self._lines is not None and self._lines.are_plain(lines):
             read = self._many(lines)
@@ -209,8 +211,9 @@ class Conversion:
         return self._counted(out, places)
 
     def _counted(
-        self, out: list[bytes | Rejected | Problem], places: Sequence[Record]
+        self, out: Sequence[bytes | Rejected | Problem], places: Sequence[Record]
     ) -> list[bytes | Rejected]:
+        """What came of records, counted; `places` are the records, for what is told of them."""
         rejected = sum([type(one) is not bytes for one in out])
         self.counts.rejected += rejected
         self.counts.events += len(out) - rejected
