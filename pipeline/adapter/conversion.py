@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -154,7 +154,7 @@ class Conversion:
             waiting[table].at.append(at)
         out: list[bytes | Rejected | Problem] = [_WAITING] * len(lines)
         for table, of_table in waiting.items():
-            of_table.fields = [records[at] for at in of_table.at]
+            of_table.fields = [records[at] for at in of_table.at] if len(waiting) > 1 else records
             self._fill(out, table, of_table, places)
         self.counts.records += len(lines)
         return self._counted(out, places)
@@ -217,6 +217,8 @@ class Conversion:
         rejected = sum([type(one) is not bytes for one in out])
         self.counts.rejected += rejected
         self.counts.events += len(out) - rejected
+        if not rejected:
+            return cast("list[bytes | Rejected]", out)
         return [
             self._rejected(one, *place) if isinstance(one, Problem) else one
             for one, place in zip(out, places, strict=True)

@@ -105,9 +105,10 @@ def web_url(host_and_port: Any, path: Any) -> str | None:
         return None
     if "://" in path[:12]:
         return url(path)
-    if type(host_and_port) is not str or not host_and_port or not path.startswith("/"):
+    if type(host_and_port) is not str or not host_and_port or path[0] != "/":
         return None
-    return url(f"http://{host_and_port}{path}")
+    whole = f"http://{host_and_port}{path}"
+    return url(whole) if "@" in whole else whole if len(whole) <= MAX_TEXT else None
 
 
 def url_host(host_and_port: Any) -> str | None:
