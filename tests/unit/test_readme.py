@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ _CALL = re.compile(r"(?:^|`|\n)sightline ([a-z-]+(?: [a-z]+)?)((?:\\\n|\\\||[^`\
 _OPTION = re.compile(r"--[a-z][a-z-]*")
 
 
+@cache
 def commands() -> dict[str, set[str]]:
     """Every command's options, that of a group as `group command`."""
     root = typer.main.get_command(cli)
