@@ -272,8 +272,8 @@ def test_a_client_that_others_use_besides_is_no_member(others: int, joined: bool
         country, at = COUNTRIES[nth % 5], (2 * nth) * HOUR
         one, other = ("domain", f"name-{nth}.example"), ("ja3", f"client-{nth}")
         said += [sighting(country, at, one, other), sighting(country, at, other, one)]
-    for one in said:
-        evidence.observe(one)
+    for each in said:
+        evidence.observe(each)
     found = [set(group.members) for group in groups(evidence, candidates(evidence))]
     assert ({name, client} in found) == joined
 
