@@ -115,7 +115,7 @@ TIMES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(sorted(column._BY_READING, key=lambda one: one.__name__)),
     st.lists(FIELDS, min_size=1, max_size=8),
@@ -126,7 +126,7 @@ def test_a_columns_reading_is_its_fields(read: Any, fields: list[Any]) -> None:
     assert [*map(type, column.reading(read)(fields))] == [*map(type, of_each)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([instant.iso, instant.seconds_or_iso]),
     st.lists(TIMES, min_size=1, max_size=8),
