@@ -122,8 +122,14 @@ class _JsonRead(ReadsMany):
         if self._each is not None:
             return None
         try:
-            decode = self._decode if self._within is None else self._decode_within
-            records = [*map(decode, raws)]
+            records = [*map(self._decode, raws)]
+            if self._within is not None:
+                found = [*map(self._within, records, raws)]
+                if any(found):
+                    records = [
+                        self._decode(inner) if inner is not None else record
+                        for record, inner in zip(records, found, strict=True)
+                    ]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         tables = [table for record in records if (table := self._choose(record)) is not None]
