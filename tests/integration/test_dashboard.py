@@ -507,6 +507,9 @@ class TestOfAPart:
             page.get_by_label("Name").fill("kenya")
             page.get_by_label("Password").fill(PASSWORD)
             page.keyboard.press("Enter")
+            expect(page.locator("#person")).to_be_visible()
+            # It is long ago, and so over to whom only time tells.
+            page.goto(f"{parted.address}#/campaigns?show=any")
             row = page.locator("a.row", has_text="198[.]18[.]8[.]1")
             expect(row).to_be_visible(timeout=30_000)
             expect(page.locator('[data-view="alerts"]')).to_be_hidden()
