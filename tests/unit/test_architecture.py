@@ -15,8 +15,10 @@ ROOT = Path(pipeline.__file__).parent
 SHARED = (
     "instant",
     "value",
+    "column",
     "required",
     "table",
+    "outline",
     "mapper",
     "record",
     "format",
