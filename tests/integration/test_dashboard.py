@@ -78,7 +78,9 @@ class Desk:
             serve_port=free_port(),
             **settings,
         )
-        self.pipeline.create_topics()
+        # In a thread of its own: Playwright has a loop in this one.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self.pipeline.create_topics).result()
         self.address = f"http://127.0.0.1:{self.settings.serve_port}/"
         self.child = self._child()
         self.child.start()
