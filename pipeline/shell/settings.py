@@ -79,8 +79,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     serve_certificate: str = ""
     """PEM of its certificate, and what vouches for it; with `serve_key`, it serves HTTPS."""
     serve_key: str = ""
-    lane: Literal["live", "exercise"] = "live"
-    """Whether what is here is meant, or an exercise, which is said wherever it is shown."""
+    lane: Literal["live", "exercise", "demonstration"] = "live"
+    """Whether what is here is meant, or an exercise, which is said wherever it is shown; the page
+    also says so of a demonstration."""
     lateness: str = "24h"
     """How far behind the latest an event may come and still count."""
     source_idle_after: str = "30s"
@@ -260,7 +261,7 @@ def _one_lane(settings: Settings) -> None:
         raise WrongUseError(
             "lane is exercise: then topic_prefix must be exercise.<id>., the id of a-z, 0-9 and -"
         )
-    if settings.lane == "live" and prefix.startswith(f"{TAG}."):
+    if settings.lane != "exercise" and prefix.startswith(f"{TAG}."):
         raise WrongUseError(
             f"topic_prefix is {prefix!r}, an exercise's: then lane must be exercise"
         )
