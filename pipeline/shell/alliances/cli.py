@@ -225,7 +225,8 @@ def access(config: Config = None) -> None:
     principals = Principals(settings)
     for user, state in sorted(principals.states().items()):
         principal = principal_of(user, settings.topic_prefix)
-        if principal is None or principal.role is not Role.MEMBER or not state.credential:
+        reading = principal is not None and principal.role in {Role.MEMBER, Role.PARTNER}
+        if principal is None or not reading or not state.credential:
             continue
         wanted = grants(principal, settings)
         if wanted != state.allowed:
