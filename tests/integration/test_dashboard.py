@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from typer.testing import CliRunner
 from pipeline.campaign import label as labels
 from pipeline.campaign.campaign import Status
 from pipeline.shell.cli import cli
+from pipeline.shell.notify import records
 from pipeline.shell.observe import read_topic
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child, until
@@ -78,7 +80,8 @@ class Desk:
             serve_port=free_port(),
             **settings,
         )
-        self.pipeline.create_topics()
+        with ThreadPoolExecutor(1) as pool:  # Playwright may have a loop in this thread
+            pool.submit(self.pipeline.create_topics).result()
         self.address = f"http://127.0.0.1:{self.settings.serve_port}/"
         self.child = self._child()
         self.child.start()
@@ -116,6 +119,12 @@ class Desk:
         # In a thread of its own: Playwright has a loop in this one.
         with ThreadPoolExecutor(1) as pool:
             return [one for one in pool.submit(asyncio.run, read()).result() if one.id == of]
+
+    def thread(self, about: str, to: str) -> str | None:
+        """By which name somebody knows a campaign, if there was a letter."""
+        with ThreadPoolExecutor(1) as pool:
+            entries = pool.submit(asyncio.run, records.entries(self.settings)).result()
+        return next((one.thread for one in entries if (one.about, one.to) == (about, to)), None)
 
     def rows(self, kind: str, query: str = "") -> dict[str, dict[str, object]]:
         answer = httpx.get(f"{self.address}api/{kind}?{query}").raise_for_status()
@@ -479,6 +488,71 @@ def test_who_sees_a_part_is_told_no_more_by_a_real_server(broker: Broker, tmp_pa
     finally:
         made.child.stop()
     assert not Path(f"{made.settings.serve_store}.parts").exists()
+
+
+def sightline(desk: Desk, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        env=os.environ | desk.settings.environment(),
+        capture_output=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing")
+def test_a_campaign_shows_to_whom_it_was_released_and_what_they_say(
+    broker: Broker, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the stages release and notify, and what is written back, from topics to the page."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "directory.toml").write_text(f"""
+[[csirt]]
+id = "cz-csirt"
+name = "National CSIRT of the Czech Republic"
+country = "CZ"
+role = "national"
+verified_at = {datetime.now(UTC).date()}
+constituency = {{ countries = ["CZ"] }}
+""")
+    made = Desk(
+        broker, tmp_path, "beside.", TERMS.replace('["KE"]', '["CZ", "KE"]'),
+        alliances=str(tmp_path / "alliances"), directory=str(tmp_path / "directory.toml"),
+        audit_log=str(tmp_path / "audit.jsonl"), notify_hold="1s",
+    )  # fmt: skip
+    try:
+        sightline(made, "alliance", "create", "v4", "--key", str(tmp_path / "lead.pem"),
+                  "--member", "CZ", "--member", "KE")  # fmt: skip
+        sightline(made, "topics")
+        made.kill()
+        made.start()  # an alliance is one of its settings
+        made.tell(campaign("r1", "198.18.8.1", "CZ", "KE"), campaign("r2", "198.18.8.2", "BR"))
+        made.until_shown("campaigns", "r1", "r2")
+        with (
+            made.pipeline.worker("--stage", "alliances"),
+            made.pipeline.worker("--stage", "share"),
+            looking(browser, made.address) as (page, wrong),
+        ):
+            until(lambda: set(made.rows("campaigns", "alliance=v4")) == {"r1"}, "it is released")
+            page.reload()
+            page.get_by_role("button", name="Filter", exact=True).click()
+            page.get_by_label("Alliance").select_option("v4")
+            expect(page.locator("a.row")).to_have_count(1)
+            page.locator("a.row").click()
+            expect(page.locator("#detail .tags")).to_contain_text("released to v4")
+            expect(page.locator("#detail")).not_to_contain_text("Replies")
+            thread = until(lambda: made.thread("r1", "cz-csirt"), "its CSIRT has a letter")
+            assert thread is not None
+            sightline(made, "reply", thread, "received", "--as", "cz-csirt")
+            asked = ("--as", "operator", "--text", "whose <b>host</b> was it?")
+            sightline(made, "reply", "r1", "need-more", *asked)
+            replies = page.locator("#detail details", has_text="Replies")
+            expect(replies.locator(".pill")).to_have_text(["need more", "received"])
+            expect(replies).to_contain_text("cz-csirt")
+            expect(replies).to_contain_text("whose <b>host</b> was it?")
+            serious(page)
+            assert wrong == []
+    finally:
+        made.child.stop()
 
 
 def _live(client: httpx.Client) -> bytes:

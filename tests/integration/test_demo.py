@@ -128,7 +128,7 @@ def test_the_logs_alone_make_one_campaign_that_reaches_a_fourth_country(
             benign=files.benign_of(settings),
             geo=files.geo_of(settings),
         )
-        lines = [line for log in logs for line in log.events(0)]
+        lines = [line for native in logs for line in native.events(0)]
         assert list(run.episodes(lines, lambda *_: None))
         (one,) = run.campaigns()
         found.append(one)

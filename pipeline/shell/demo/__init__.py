@@ -5,6 +5,6 @@ weeks of attacks that honeypots really met are replayed, and a worker is killed.
 offline run over the same events must have found the same.
 
 In the order of reading: `cast` is who and what takes part, `house` the processes, `heard` what the
-topics say, `shipping` a native log on its way, `replay` the three weeks, `truth` the offline run,
-`lines` and `screen` what is shown, `story` the steps, one after another.
+topics say, `shipping` a native log on its way, `lines` and `screen` what is shown; `attack` is the
+first part, `replay` and `truth` are the second, `story` is all the steps, one after another.
 """

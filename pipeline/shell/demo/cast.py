@@ -50,16 +50,16 @@ class Cast(Struct, frozen=True):
     end: datetime
     out: Path
 
-    def party(self, log: Log) -> Party:
-        return self.registry.sensors[log.sensor]
+    def party(self, native: Log) -> Party:
+        return self.registry.sensors[native.sensor]
 
-    def name(self, log: Log) -> str:
+    def name(self, native: Log) -> str:
         """What its organisation is called."""
-        of = self.party(log).organisation
+        of = self.party(native).organisation
         return next(one.name for one in self.registry.organisations if one.id == of)
 
     def countries(self, logs: list[Log]) -> list[str]:
-        return sorted({self.party(log).country for log in logs})
+        return sorted({self.party(native).country for native in logs})
 
 
 def cast(start: datetime, end: datetime, out: Path) -> Cast:

@@ -27,7 +27,7 @@ from pipeline.shell.printable import printable
 BADGE = "DEMONSTRATION"
 SHOWN_FIRST = 20  # alerts, where the output is no terminal
 SHOWN_EVERY = 50  # after those
-_BAR = 56
+_BAR = 54
 
 
 class _Console(Console):

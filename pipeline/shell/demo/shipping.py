@@ -23,19 +23,22 @@ class Shipped(Struct, frozen=True):
     rejected: list[RejectedRecord]
 
 
-def ship(house: House, log: Log, folder: Path) -> Shipped:
+def ship(house: House, native: Log, folder: Path) -> Shipped:
     """Send all of a log; a `FailedError` if not all of it arrived."""
-    rejects, state = folder / f"{log.sensor}.rejects.jsonl", folder / f"{log.sensor}.state.json"
+    rejects, state = (
+        folder / f"{native.sensor}.rejects.jsonl",
+        folder / f"{native.sensor}.state.json",
+    )
     for left in (rejects, state):
         left.unlink(missing_ok=True)  # of a demo before
     with house.command(
-        *("ship", "--format", log.format, "--sensor", log.sensor),
-        *("--state", str(state), "--rejects", str(rejects), str(log.path)),
+        *("ship", "--format", native.format, "--sensor", native.sensor),
+        *("--state", str(state), "--rejects", str(rejects), str(native.path)),
     ) as shipper:
         status = shipper.wait(_WITHIN_S)
         said = shipper.tail().strip()
     if status:
-        raise FailedError(f"ship {log.path.name}: {said}")
+        raise FailedError(f"ship {native.path.name}: {said}")
     return Shipped(
         said.rpartition("\n")[2], [_decode(line) for line in rejects.read_bytes().splitlines()]
     )

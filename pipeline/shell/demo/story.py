@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 from msgspec import UNSET
 
@@ -19,24 +15,19 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.registry import Party
 from pipeline.shell.app import SESSION_TIMEOUT_S
 from pipeline.shell.demo import truth as truths
-from pipeline.shell.demo.cast import OUT, Cast, Log, cast
+from pipeline.shell.demo.attack import READ_S, WITHIN_S, Attack
+from pipeline.shell.demo.cast import OUT, Cast, cast
 from pipeline.shell.demo.heard import Heard
 from pipeline.shell.demo.house import House, Stop
-from pipeline.shell.demo.lines import HEADER, alert_lines, alerts_lines, campaign_lines
+from pipeline.shell.demo.lines import HEADER, alerts_lines
 from pipeline.shell.demo.replay import Replay
 from pipeline.shell.demo.screen import Screen
-from pipeline.shell.demo.shipping import ship
-from pipeline.shell.printable import cut
-from pipeline.shell.processes import Child, ChildFailed
+from pipeline.shell.processes import Child
 from pipeline.shell.settings import FailedError
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
 END = datetime(2013, 4, 22, tzinfo=UTC)
 SECONDS = 45.0  # that the replay takes, if the workers keep up
-READ_S = 4.0  # to read what a step has shown
-WITHIN_S = 60.0
-_SHOWN = 76  # columns of what a command or a file says
-_WHO = "the demonstration"
 
 
 def run(
@@ -56,10 +47,10 @@ def run(
             taking_part = cast(start, end, out)
             with House(taking_part.settings, stop) as house:
                 return Story(taking_part, house, screen).tell(seconds, keep=keep)
-        except (KeyboardInterrupt, FailedError, ChildFailed):
+        except (KeyboardInterrupt, Exception):
             if not stop.number:
                 raise
-            # Children that were told to stop before we were look like failures.
+            # What a signal interrupts, and children that it reached before us, look like failures.
             screen.say("Stopped before the end; nothing is left running.")
             return 128 + stop.number
 
@@ -80,11 +71,9 @@ class Story:
         self._introduce()
         self._start()
         try:
-            self._native_logs()
-            self._first_alert()
-            one = self._campaign()
-            self._fourth_country(one)
-            self._benign_scanner()
+            attack = Attack(self._cast, self._house, self._screen, self._heard)
+            one = attack.tell()
+            self.wrong += attack.wrong
             self._replay_and_kill(seconds)
             self._truth()
             self._export(one)
@@ -125,125 +114,6 @@ class Story:
         screen.show(f"page     {house.page}")
         screen.tell("Open the page to watch it there, too; nothing here needs it.")
         self._heard = Heard(house.settings, self._cast.registry, house.check)
-        screen.rest(READ_S)
-
-    def _native_logs(self) -> None:
-        cast, screen = self._cast, self._screen
-        where = cast.countries(cast.first)
-        screen.step(
-            f"Native logs of {len(where)} countries flow in: {', '.join(where)}",
-            "Each organisation sends what its sensor writes, to a topic that only it may write to.",
-        )
-        for log in cast.first:
-            self._ship(log)
-        screen.rest(READ_S)
-
-    def _ship(self, log: Log) -> None:
-        cast, screen = self._cast, self._screen
-        with log.path.open(encoding="utf-8") as lines:
-            line = next(lines)
-        screen.say(f"{cast.party(log).country}: {cast.name(log)}", style="bold")
-        screen.show(cut(line.rstrip(), _SHOWN), style="dim")
-        screen.show(f"$ sightline ship --format {log.format} --sensor {log.sensor} {log.path.name}")
-        shipped = ship(self._house, log, cast.out)
-        screen.show(shipped.said)
-        for one in shipped.rejected:
-            screen.say(f"  line {one.line} was rejected: {one.reason}", style="bold")
-            screen.tell(
-                f"{one.detail}. The line is counted, and named in {log.sensor}.rejects.jsonl with "
-                "its reason; all others went on."
-            )
-
-    def _first_alert(self) -> None:
-        cast, screen = self._cast, self._screen
-        began, countries = monotonic(), set(cast.countries(cast.first))
-        new = self._until(
-            lambda: any(set(one.unmapped.countries) >= countries for one in self._heard.revisions),
-            "the first alert",
-        )
-        waited = monotonic() - began
-        first = next(
-            one for one in self._heard.revisions if set(one.unmapped.countries) >= countries
-        )
-        screen.step(f"The first alert, {waited:.1f} s after the last of these logs was sent")
-        screen.show(*alert_lines(first))
-        screen.show(self._page("alerts", first.finding_info.uid), style="dim")
-        others = {one.finding_info.uid for one in new} - {first.finding_info.uid}
-        if others:
-            screen.tell(f"{len(others)} more came with it.")
-        screen.rest(READ_S)
-
-    def _campaign(self) -> Campaign:
-        screen, first = self._screen, self._cast.countries(self._cast.first)
-        screen.step(
-            "One campaign, not many alerts",
-            "What comes in the same events, and keeps to each other's company more than chance "
-            "allows, is one campaign: one row on the page.",
-        )
-        for _ in self._heard.caught_up(WITHIN_S):
-            pass
-        found = [one for one in self._heard.standing() if set(one.countries) >= set(first)]
-        if not found:
-            raise FailedError("no campaign was told of what these logs have in common")
-        one = max(found, key=lambda one: len(one.indicators))
-        screen.show(*campaign_lines(one), self._page("campaigns", one.id))
-        screen.rest(READ_S)
-        return one
-
-    def _fourth_country(self, before: Campaign) -> None:
-        cast, screen = self._cast, self._screen
-        country = cast.party(cast.later).country
-        screen.step(f"One country more: {country}")
-        self._ship(cast.later)
-        began = monotonic()
-        self._until(
-            lambda: country in self._heard.campaigns[before.id].countries,
-            f"the campaign reached {country}",
-        )
-        waited = monotonic() - began
-        for _ in self._heard.caught_up(WITHIN_S):
-            pass
-        now = self._heard.campaigns[before.id]
-        screen.show(
-            f"before  {before.id}  {' '.join(before.countries)}",
-            f"now     {now.id}  {' '.join(now.countries)}",
-        )
-        rows = self._ask(f"api/campaigns?country={country}&q={now.id}")["total"]
-        screen.tell(
-            f"{waited:.1f} s after that log was sent the campaign has {len(now.countries)} "
-            f"countries, under the same id: {rows} row on the page."
-        )
-        if rows != 1 or now not in self._heard.standing():
-            self.wrong.append(f"the page has {rows} rows of the campaign {now.id}")
-        screen.rest(READ_S)
-
-    def _benign_scanner(self) -> None:
-        screen = self._screen
-        listed = [one for one in self._heard.newest.values() if one.unmapped.known_benign]
-        if not listed:
-            raise FailedError("no alert was told of the scanner")
-        alert = listed[0]
-        name = alert.finding_info.uid
-        screen.step(
-            "A scanner that says who it is",
-            "It was seen in as many countries as an attack. It is on public lists of scanners: so "
-            "its alert is informational, and says why. An analyst labels it.",
-        )
-        screen.show(*alert_lines(alert), *(f"  on: {one}" for one in alert.unmapped.known_benign))
-        screen.show(f"$ sightline label {name} benign --by '{_WHO}'")
-        basis = f"on {alert.unmapped.known_benign[0]}"
-        with self._house.command(
-            "label", name, "benign", "--by", _WHO, "--basis", basis
-        ) as labelling:
-            status, said = labelling.wait(WITHIN_S), labelling.tail().strip()
-        if status:
-            raise FailedError(f"label: {said}")
-        screen.show(said)
-        self._until(
-            lambda: bool(self._ask(f"api/alerts/{name}")["labels"]), "the page has the label"
-        )
-        by = self._ask(f"api/alerts/{name}")["labels"][0]["by"]
-        screen.tell(f"The page shows it: benign, says {by}.")
         screen.rest(READ_S)
 
     def _replay_and_kill(self, seconds: float) -> None:
@@ -365,14 +235,3 @@ class Story:
                     self._heard.read(1.0)
             except KeyboardInterrupt:
                 return
-
-    def _until(self, done: Callable[[], bool], what: str) -> list[Alert]:
-        return list(self._heard.until(done, what, WITHIN_S))
-
-    def _page(self, kind: str, name: str) -> str:
-        return f"{self._house.page}#/{kind}/{name}"
-
-    def _ask(self, path: str) -> Any:
-        """What the page's own API says."""
-        with urllib.request.urlopen(f"{self._house.page}{path}", timeout=10) as answer:  # noqa: S310
-            return json.load(answer)

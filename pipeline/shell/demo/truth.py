@@ -26,8 +26,8 @@ class Truth(Struct, frozen=True):
 def events(cast: Cast) -> Iterator[bytes]:
     """All that was sent, in order of arrival."""
     now = time.time_ns() // 1_000_000
-    for log in (*cast.first, cast.later):
-        yield from log.events(now)
+    for native in (*cast.first, cast.later):
+        yield from native.events(now)
     yield from marx.events(cast.rows)
 
 
