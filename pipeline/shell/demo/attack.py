@@ -20,7 +20,8 @@ from pipeline.shell.printable import cut
 from pipeline.shell.settings import FailedError
 
 READ_S = 4.0  # to read what a step has shown
-WITHIN_S = 60.0
+WITHIN_S = 120.0
+_QUIET_S = 2.0  # in which nothing new is told of a campaign: a look has been taken at it all
 _SHOWN = 76  # columns of what a file says
 _WHO = "the demonstration"
 
@@ -99,11 +100,7 @@ class Attack:
             "What comes in the same events, and keeps to each other's company more than chance "
             "allows, is one campaign: one row on the page.",
         )
-        for _ in self._heard.caught_up(WITHIN_S):
-            pass
-        found = [one for one in self._heard.standing() if set(one.countries) >= set(first)]
-        if not found:
-            raise FailedError("no campaign was told of what these logs have in common")
+        found = self._settled(lambda one: set(one.countries) >= set(first), "a campaign was told")
         one = max(found, key=lambda one: len(one.indicators))
         screen.show(*campaign_lines(one), self._page("campaigns", one.id))
         screen.rest(READ_S)
@@ -120,8 +117,7 @@ class Attack:
             f"the campaign reached {country}",
         )
         waited = monotonic() - began
-        for _ in self._heard.caught_up(WITHIN_S):
-            pass
+        self._settled(lambda one: country in one.countries, f"a campaign reached {country}")
         now = self._heard.campaigns[before.id]
         screen.show(
             f"before  {before.id}  {' '.join(before.countries)}",
@@ -164,6 +160,18 @@ class Attack:
         by = self._ask(f"api/alerts/{name}")["labels"][0]["by"]
         screen.tell(f"The page shows it: benign, says {by}.")
         screen.rest(READ_S)
+
+    def _settled(self, wanted: Callable[[Campaign], bool], what: str) -> list[Campaign]:
+        """The campaigns that are wanted, when all that was sent has led to them."""
+        for _ in self._heard.caught_up(WITHIN_S):
+            pass
+        before: list[Campaign] = []
+        self._until(lambda: any(map(wanted, self._heard.standing())), what)
+        while (found := list(filter(wanted, self._heard.standing()))) != before:
+            before, quiet = found, monotonic() + _QUIET_S
+            while monotonic() < quiet:
+                self._heard.read(0.1)
+        return found
 
     def _until(self, done: Callable[[], bool], what: str) -> list[Alert]:
         return list(self._heard.until(done, what, WITHIN_S))
