@@ -74,6 +74,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Its port; 0 for any that is free."""
     serve_store: str = "var/serve.sqlite"
     """Its read store, made anew from the topics where it is missing."""
+    serve_metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Where on `metrics_host` Prometheus scrapes `sightline serve`; 0 for nowhere."""
     serve_users: str = ""
     """Who may log in there, a TOML file; on loopback none are needed."""
     serve_certificate: str = ""

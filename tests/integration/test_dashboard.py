@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from pipeline.campaign import label as labels
 from pipeline.campaign.campaign import Status
+from pipeline.shell import observe
 from pipeline.shell.cli import cli
 from pipeline.shell.notify import records
 from pipeline.shell.observe import read_topic
@@ -36,6 +37,7 @@ from tests.integration.browser import CHROMIUM, chromium, looking
 from tests.integration.conftest import Broker
 from tests.integration.harness import MARX_SENSORS, Pipeline
 from tests.unit import told
+from tests.unit.test_monitoring import PROMTOOL
 
 pytestmark = pytest.mark.kafka
 in_a_browser = [
@@ -78,6 +80,7 @@ class Desk:
             registry,
             serve_store=str(folder / "serve.sqlite"),
             serve_port=free_port(),
+            serve_metrics_port=free_port(),
             **settings,
         )
         with ThreadPoolExecutor(1) as pool:  # Playwright may have a loop in this thread
@@ -189,6 +192,39 @@ def test_killed_and_begun_anew_it_shows_what_the_topics_hold(desk: Desk) -> None
         one.pop("revision")
     assert anew == before
     until(lambda: httpx.get(f"{desk.address}readyz").text == "ready\n", "it says so")
+
+
+def test_prometheus_sees_what_it_does(desk: Desk) -> None:
+    at = f"http://127.0.0.1:{desk.settings.serve_metrics_port}"
+    kept = httpx.get(f"{at}/metrics").text
+    answered = observe.metrics(desk.settings.serve_metrics_port)
+    desk.tell(told.record(told.alert("m1", "198.18.9.1")), Record("alerts", b"m2", b"{", 0))
+    desk.until_shown("alerts", "m1")
+    assert httpx.get(f"{desk.address}api/alerts/none").status_code == 404
+    with httpx.stream("GET", f"{desk.address}events?of=alerts&after=0") as stream:
+        coming = stream.iter_lines()  # to be let go is to be gone
+        next(coming)
+        seen = observe.metrics(desk.settings.serve_metrics_port)
+    assert seen["sightline_dashboard_viewers"] >= 1
+    refused = 'sightline_dashboard_requests_total{status="4xx"}'
+    assert seen[refused] >= answered.get(refused, 0) + 1
+    assert seen["sightline_dashboard_request_seconds_count"] == sum(
+        count
+        for name, count in seen.items()
+        if name.startswith("sightline_dashboard_requests_total{")
+    )
+    assert seen["sightline_dashboard_store_bytes"] > 10_000
+    assert seen["sightline_dashboard_records_not_ours_total"] >= 1
+    until(
+        lambda: observe.metrics(desk.settings.serve_metrics_port)[
+            "sightline_dashboard_behind_records"
+        ] == 0,
+        "all is shown",
+    )  # fmt: skip
+    assert httpx.get(f"{at}/readyz").text == "ok\n"
+    assert httpx.get(f"{desk.address}metrics").status_code == 404, "its pages have none"
+    if PROMTOOL is not None:
+        subprocess.run([PROMTOOL, "check", "metrics"], input=kept, text=True, check=True)
 
 
 def lines(desk: Desk, after: str, headers: dict[str, str], enough: int) -> tuple[list[str], str]:

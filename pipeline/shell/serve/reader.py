@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.serve.beside import BesideTopics
 from pipeline.shell.serve.rows import Record, Row
+from pipeline.shell.serve.serve_metrics import DASHBOARD_NOT_OURS
 from pipeline.shell.serve.store import Store
 from pipeline.shell.settings import Settings
 
@@ -99,6 +100,7 @@ class TopicReader:
                 if tp.topic in self._kind_of
                 for one in some
             ]
+            before = self._not_ours()
             for tp, some in batch.items():
                 if tp.topic in self._beside.topics:
                     records += self._beside.take(tp.topic, some)
@@ -109,6 +111,7 @@ class TopicReader:
                     if tp.topic in self._kind_of
                 }
                 self._changed(await asyncio.to_thread(self._store.apply, records, positions))
+            DASHBOARD_NOT_OURS.inc(self._not_ours() - before)
             self._note(consumer, partitions)
             if time.monotonic() - (self._freshness.heard or 0.0) > _ASK_S:
                 # Nothing to read and nobody there look the same: it is asked for something.
@@ -116,6 +119,9 @@ class TopicReader:
                 self._freshness.heard = time.monotonic()
                 if self._missing and self._there(consumer, self._missing):
                     return  # and begin anew, with them
+
+    def _not_ours(self) -> int:
+        return self._store.not_ours + self._beside.answers.not_ours
 
     def _note(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
         known = self._store.positions()
