@@ -19,6 +19,7 @@ before or in a later one).
 import ipaddress
 import time
 import tomllib
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -147,6 +148,7 @@ def _runs_of_one_indicator(
         organisations_of_slice[_slice(x, rule)].add(x.organisation)
         countries_of_slice[_slice(x, rule)].add(x.country)
 
+    seen_in = sorted(values_of_slice)
     # Every other window is empty, and an empty window never holds.
     windows = {s for t in values_of_slice for s in range(t, t + SLICES)}
 
@@ -155,13 +157,12 @@ def _runs_of_one_indicator(
         organisations: set[str] = set()
         countries: set[str] = set()
         due = list(rule.rules)  # the next one in order comes first
-        for t in range(s - 59, s + 1):
-            if t in values_of_slice:
-                values |= values_of_slice[t]
-                organisations |= organisations_of_slice[t]
-                countries |= countries_of_slice[t]
-                while rule.ordered and due and due[0] in values_of_slice[t]:
-                    due.pop(0)
+        for t in seen_in[bisect_left(seen_in, s - 59) : bisect_right(seen_in, s)]:
+            values |= values_of_slice[t]
+            organisations |= organisations_of_slice[t]
+            countries |= countries_of_slice[t]
+            while rule.ordered and due and due[0] in values_of_slice[t]:
+                due.pop(0)
         return (
             len(values) >= rule.gte
             and len(organisations) >= rule.organisations_gte

@@ -8,6 +8,7 @@ rather find one too many: then a person says it otherwise, or gives what a judge
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from pipeline.share.country_names import NAMES
@@ -44,23 +45,27 @@ _BY: Final = r"(?:by|par|attributed\s+to|attribuée?s?\s+(?:à|au|aux)|blamed\s+
 _THE: Final = r"(?:\s+(?:the|a|an|la|le|les|des|du|un|une))?\s+(?:l['’])?"
 _OF: Final = r"(?:\s+(?:from|of|in\s+the\s+pay\s+of|de\s+la|du|des|de|d['’]))?"
 
-_PATTERNS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"{_COUNTRY}{_GAP}(?i:{_DID})\b",
-        rf"(?i:\b{_BY}){_THE}{_COUNTRY}",
-        rf"{_COUNTRY}(?:['’]s)?\s+(?:[\w-]+\s+)?(?i:{_BODY})\b",
-        rf"(?i:\b{_CORPS}){_OF}\s*(?:l['’])?{_COUNTRY}",
-        rf"{_COUNTRY}-(?i:backed|sponsored|linked|aligned|nexus|directed|affiliated|based)\b",
-        r"(?i:\b(?:nation-?|state)[\s-](?:state\b|sponsored|backed|directed|actor|hackers?))",
-        r"(?i:\bnation-state\b|\bacteurs?\s+étatiques?\b|\b(?:soutenu|parrainé|commandité|financé)"
-        r"e?s?\s+par\s+(?:un|l['’])\s*(?:É|é)tat)",
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Compiled when a text is first looked at: that takes longer than most commands do."""
+    return tuple(
+        re.compile(pattern)
+        for pattern in (
+            rf"{_COUNTRY}{_GAP}(?i:{_DID})\b",
+            rf"(?i:\b{_BY}){_THE}{_COUNTRY}",
+            rf"{_COUNTRY}(?:['’]s)?\s+(?:[\w-]+\s+)?(?i:{_BODY})\b",
+            rf"(?i:\b{_CORPS}){_OF}\s*(?:l['’])?{_COUNTRY}",
+            rf"{_COUNTRY}-(?i:backed|sponsored|linked|aligned|nexus|directed|affiliated|based)\b",
+            r"(?i:\b(?:nation-?|state)[\s-](?:state\b|sponsored|backed|directed|actor|hackers?))",
+            r"(?i:\bnation-state\b|\bacteurs?\s+étatiques?\b|\b(?:soutenu|parrainé|commandité|financé)"
+            r"e?s?\s+par\s+(?:un|l['’])\s*(?:É|é)tat)",
+        )
     )
-)
 
 
 def countries_as_actors(text: str) -> tuple[str, ...]:
     """The passages in which a country, its people or a state acts; none in a neutral text."""
     plain = " ".join(text.split())
-    found = {match[0] for pattern in _PATTERNS for match in pattern.finditer(plain)}
+    found = {match[0] for pattern in _patterns() for match in pattern.finditer(plain)}
     return tuple(sorted(found))

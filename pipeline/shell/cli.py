@@ -4,85 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import __version__
-from pipeline.alert import Alert
-from pipeline.decode import Rejection
-from pipeline.shell import files
-from pipeline.shell.access.cli import principal_cli, sensor_cli
-from pipeline.shell.alliances.cli import group as alliance
-from pipeline.shell.cli_audit import group as audit
-from pipeline.shell.cli_backtest import backtest
-from pipeline.shell.cli_bench import bench
-from pipeline.shell.cli_canary import canary
-from pipeline.shell.cli_config import config_cli
-from pipeline.shell.cli_convert import convert
-from pipeline.shell.cli_generate import generate
-from pipeline.shell.cli_label import label
-from pipeline.shell.cli_playground import playground
-from pipeline.shell.cli_processing import processing_records
-from pipeline.shell.cli_pseudonym import group as pseudonym
-from pipeline.shell.cli_score import score
-from pipeline.shell.cli_serve import serve, user
-from pipeline.shell.cli_ship import ship
-from pipeline.shell.cli_top import top
-from pipeline.shell.clocks.cli import group as clock
-from pipeline.shell.clocks.cli import report
-from pipeline.shell.erasing.cli import erase
-from pipeline.shell.evidence.cli import group as evidence
-from pipeline.shell.exercise.cli import group as exercise
-from pipeline.shell.explain.cli import explain
-from pipeline.shell.export.cli import export, push
-from pipeline.shell.intel.cli import intel
-from pipeline.shell.letters.cli import group as dead_letters
-from pipeline.shell.notify.cli import notify_cli
-from pipeline.shell.notify.cli_reply import reply, request_cli
-from pipeline.shell.notify.cli_suppress import suppress_cli
+from pipeline.shell.cli_group import Commands
 from pipeline.shell.printable import plain_json, printable, printable_lines
 from pipeline.shell.processes import ChildFailed, exit_with_parent
 from pipeline.shell.settings import FailedError, WrongUseError, load
-from pipeline.shell.watch.cli import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.alert import Alert
+    from pipeline.decode import Rejection
 
 cli = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Streaming cross-border attack correlation: exact alerts from many countries' sensors.",
 )
-
-cli.add_typer(config_cli, name="config")
-cli.add_typer(audit, name="audit")
-cli.add_typer(alliance, name="alliance")
-cli.add_typer(dead_letters, name="dead-letters")
-cli.add_typer(evidence, name="evidence")
-cli.add_typer(pseudonym, name="pseudonym")
-cli.add_typer(clock, name="clock")
-cli.add_typer(sensor_cli, name="sensor")
-cli.add_typer(principal_cli, name="principal")
-cli.add_typer(intel, name="intel")
-cli.add_typer(exercise, name="exercise")
-cli.add_typer(notify_cli, name="notify")
-cli.add_typer(request_cli, name="request")
-cli.add_typer(suppress_cli, name="suppress")
-cli.command()(reply)
-cli.command()(backtest)
-cli.command()(bench)
-cli.command()(canary)
-cli.command()(convert)
-cli.command()(export)
-cli.command()(push)
-cli.command()(ship)
-cli.command()(report)
-cli.command()(erase)
-cli.command()(processing_records)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 Sensors = Annotated[Path, typer.Option("--sensors", help="The sensor registry.")]
@@ -179,6 +127,7 @@ def correlate(
     """Correlate recorded events without a broker: each alert's final revision."""
     from pipeline import alert
     from pipeline.campaign import campaign
+    from pipeline.shell import files
     from pipeline.shell.intel.watch_file import read_watches
     from pipeline.shell.offline import OfflineRun, Reject, alerts, encode_reject
 
@@ -249,6 +198,7 @@ def check(
     config: Config = None,
 ) -> None:
     """Say which lines of an events, sensors or rules file are wrong, where and why."""
+    from pipeline.shell import files
     from pipeline.shell.checking import Checker, listed
 
     settings = load(config)
@@ -280,17 +230,6 @@ def warninglists(
     from pipeline.shell.warninglists import run
 
     raise typer.Exit(run(directory, output, load(config)))
-
-
-cli.command()(explain)
-cli.command()(generate)
-cli.command()(label)
-cli.command()(playground)
-cli.command()(score)
-cli.command()(top)
-cli.command()(serve)
-cli.command()(user)
-cli.command()(watch)
 
 
 @cli.command()

@@ -253,12 +253,8 @@ def run_stage(stage: str) -> int:
     partitions = asyncio.run(topics.ensure(registry, settings)).partitions
     asyncio.set_event_loop(asyncio.new_event_loop())
 
-    from pipeline.shell.alliances.stage import AllianceStage, make_alliance_stage
+    # Each imports its own: a stage that starts again is waited for.
     from pipeline.shell.app import make_app, run
-    from pipeline.shell.campaigning import CampaignStage
-    from pipeline.shell.correlating import CorrelateStage
-    from pipeline.shell.intake import IntakeStage
-    from pipeline.shell.notify.stage import ShareStage, make_share_stage
     from pipeline.shell.pulse import Pulse
 
     shared = Path(os.environ[_MULTIPROCESS])
@@ -266,23 +262,36 @@ def run_stage(stage: str) -> int:
         stage, settings, shared / stage, one_active=stage in {"campaign", SHARE, ALLIANCES}
     )
     sightings, alerts = (partitions[settings.topic(name)] for name in ("sightings", "alerts"))
-    made: IntakeStage | CampaignStage | CorrelateStage | ShareStage | AllianceStage
     if stage == "intake":
+        from pipeline.shell.intake import IntakeStage
+
         counted = any(rule.field in {"origin_country", "origin_as"} for rule in rules)
         geo = files.geo_of(settings) if counted else None
-        made = IntakeStage(app, settings, registry, rules, sightings, geo)
+        recovered = IntakeStage(app, settings, registry, rules, sightings, geo).recovered
     elif stage == "campaign":
+        from pipeline.shell.campaigning import CampaignStage
+
         geo, benign = files.geo_of(settings), files.benign_of(settings)
-        made = CampaignStage(app, settings, rules, benign, registry.terms, sightings, alerts, geo)
+        recovered = CampaignStage(
+            app, settings, rules, benign, registry.terms, sightings, alerts, geo
+        ).recovered
     elif stage == SHARE:
-        made = make_share_stage(app, settings, registry)
+        from pipeline.shell.notify.stage import make_share_stage
+
+        recovered = make_share_stage(app, settings, registry).recovered
     elif stage == ALLIANCES:
-        made = make_alliance_stage(app, settings, registry)
+        from pipeline.shell.alliances.stage import make_alliance_stage
+
+        recovered = make_alliance_stage(app, settings, registry).recovered
     else:
+        from pipeline.shell.correlating import CorrelateStage
+
         geo, benign = files.geo_of(settings), files.benign_of(settings)
         of = background(registry.parties)
-        made = CorrelateStage(app, settings, rules, geo, benign, of, alerts, sightings)
-    return run(app, stage, Pulse(stage, shared, made.recovered))
+        recovered = CorrelateStage(
+            app, settings, rules, geo, benign, of, alerts, sightings
+        ).recovered
+    return run(app, stage, Pulse(stage, shared, recovered))
 
 
 if __name__ == "__main__":

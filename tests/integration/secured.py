@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.shell.processes import Child, until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import Settings, load
+from tests.unit import inside
 
 OK = "ok"
 RECORD = "record"
@@ -52,11 +50,7 @@ class Secured:
             "SIGHTLINE_SENSORS": str(self.sensors),
             "SIGHTLINE_TOPIC_PREFIX": self.prefix,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            cwd=self.folder, env=os.environ | environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = inside.sightline(*arguments, cwd=self.folder, environment=environment)
         self.said += [done.stdout, done.stderr]
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout if status == 0 else done.stderr

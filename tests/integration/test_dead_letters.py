@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from pipeline.shell.ports import free_port
 from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
 from tests.integration.rules import THREE_COUNTRIES
+from tests.unit import inside
 
 pytestmark = pytest.mark.kafka
 
@@ -66,10 +64,9 @@ class Setting:
         return self.pipeline.settings.topic(f"events.{party}")
 
     def dead_letters(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "dead-letters", *arguments],
-            env=os.environ | self.pipeline.settings.environment(),
-            capture_output=True, text=True, timeout=120, check=False,
+        done = inside.sightline(
+            "dead-letters", *arguments,
+            cwd=self.sensors.parent, environment=self.pipeline.settings.environment(),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from tests.integration.conftest import Broker
 from tests.integration.harness import Pipeline
 from tests.integration.rules import THREE_COUNTRIES
 from tests.integration.test_dead_letters import SENSORS
+from tests.unit import inside
 
 pytestmark = pytest.mark.kafka
 
@@ -58,11 +57,9 @@ class Setting:
         self.pipeline.create_topics()
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments], cwd=self.folder,
-            env=os.environ | self.pipeline.settings.environment() | {"XDG_STATE_HOME": str(self.folder / "state")},
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        environment = self.pipeline.settings.environment()
+        environment["XDG_STATE_HOME"] = str(self.folder / "state")
+        return inside.sightline(*arguments, cwd=self.folder, environment=environment)
 
     def topic(self, party: str) -> str:
         return self.pipeline.settings.topic(f"events.{party}")

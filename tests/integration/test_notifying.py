@@ -6,8 +6,6 @@ import asyncio
 import base64
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +28,7 @@ from tests.integration.conftest import MISSING, Broker
 from tests.integration.faults import stage
 from tests.integration.harness import Pipeline
 from tests.receivers import Hooked, Mailed, authority, mail_server, opened, syslog_udp, webhooks
+from tests.unit import inside
 from tests.unit.telling import campaign
 
 pytestmark = [
@@ -118,11 +117,8 @@ class World:
         return until(lambda: found if len(found := self.letters(topic)) >= count else [], topic, 60)
 
     def sightline(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            env=os.environ | self.pipeline.settings.environment(),
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        environment = self.pipeline.settings.environment()
+        done = inside.sightline(*arguments, cwd=self.folder, environment=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

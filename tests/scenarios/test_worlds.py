@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.score_oracle import figures
+from tests.unit.inside import sightline
 
 RULES = Path(__file__).parents[2] / "deploy" / "rules"
 SEEDS = (1, 2, 3)
-
-
-def sightline(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ What only a process of its own shows (signals, the terminal, what is imported) i
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -15,9 +16,13 @@ from pipeline.shell.cli import cli
 from pipeline.shell.settings import FailedError, WrongUseError
 
 
-def sightline(*arguments: str, cwd: Path, stdin: str = "") -> CompletedProcess[str]:
+def sightline(
+    *arguments: str, cwd: Path, stdin: str = "", environment: Mapping[str, str] | None = None
+) -> CompletedProcess[str]:
     with contextlib.chdir(cwd):
-        done = CliRunner().invoke(cli, list(arguments), input=stdin, prog_name="sightline")
+        done = CliRunner().invoke(
+            cli, list(arguments), input=stdin, env=environment, prog_name="sightline"
+        )
     status, error = done.exit_code, done.exception
     stderr = done.stderr
     if isinstance(error, WrongUseError | FailedError):

@@ -15,8 +15,10 @@ ROOT = Path(pipeline.__file__).parent
 SHARED = (
     "instant",
     "value",
+    "column",
     "required",
     "table",
+    "outline",
     "mapper",
     "record",
     "format",
@@ -87,6 +89,7 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
+    "share.credential",
     "share.release",
     "share.dsse",
     "share.alliance",

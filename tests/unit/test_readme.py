@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.decode import Reason
 from pipeline.registry import Registry
 from pipeline.shell import app, canary_metrics, metrics, topics, unpack
 from pipeline.shell.cli import cli
+from pipeline.shell.cli_group import Commands
 from pipeline.shell.serve import serve_metrics
 from pipeline.shell.settings import PREFIX, Settings
 
@@ -52,9 +54,13 @@ _CALL = re.compile(r"(?:^|`|\n)sightline ([a-z-]+(?: [a-z]+)?)((?:\\\n|\\\||[^`\
 _OPTION = re.compile(r"--[a-z][a-z-]*")
 
 
+@cache
 def commands() -> dict[str, set[str]]:
     """Every command's options, that of a group as `group command`."""
-    return dict(_options("", typer.main.get_command(cli)))
+    root = typer.main.get_command(cli)
+    assert isinstance(root, Commands)
+    root.list_commands(typer.Context(root))  # which loads them
+    return dict(_options("", root))
 
 
 def _options(name: str, command: Any) -> Iterator[tuple[str, set[str]]]:

@@ -19,7 +19,8 @@ from pipeline.share.route import Victim
 from pipeline.share.subscriber import Mail, Syslog, Webhooks
 from pipeline.shell.notify.collector import Collector
 from pipeline.shell.notify.mail import Mailbox, Post, mailbox
-from pipeline.shell.notify.webhook import Webhook, secret_in
+from pipeline.shell.notify.sources import secret_in
+from pipeline.shell.notify.webhook import Webhook
 from pipeline.shell.processes import until
 from pipeline.shell.settings import WrongUseError
 from tests.receivers import (

@@ -208,8 +208,9 @@ def verify(
 
     root = dsse.fingerprint(dsse.raw(read_public_key(key))) if key else ""
     found = verified(folder.contents(folder.folder_of(settings), identity), root)
-    if isinstance(found, str):
-        print(printable(f"{identity}: {found}"))
+    wrong = found if isinstance(found, str) else folder.read(settings).wrong.get(identity)
+    if wrong is not None:
+        print(printable(f"{identity}: {wrong}"))
         raise typer.Exit(1)
     print(printable(f"{identity}: {len(found)} versions, each signed by one who could"))
 
@@ -267,7 +268,7 @@ def _add(settings: Settings, versions: list[bytes], alliance: Alliance, key: Pat
     content = signed(alliance, read_private_key(key))
     path = folder.add(settings, versions, alliance, content)
     AuditLog(audit_path(settings)).append(
-        actor(), "alliance", alliance.id, version=alliance.version, digest=digest(content),
+        actor(), folder.MADE, alliance.id, version=alliance.version, digest=digest(content),
         members=tuple(one.name for one in alliance.members),
     )  # fmt: skip
     print(printable(f"{alliance.id}: version {alliance.version}, {path}"))

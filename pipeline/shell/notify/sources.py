@@ -7,12 +7,11 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.share import directory, subscriber
+from pipeline.share import directory, signature, subscriber
 from pipeline.share.directory import OPERATOR, Directory
 from pipeline.share.subscriber import Delivery, Syslog
 from pipeline.shell.files import read_text, refuse
 from pipeline.shell.notify.mail import Mailbox, mailbox
-from pipeline.shell.notify.webhook import secret_in
 from pipeline.shell.settings import Settings, WrongUseError
 
 MAX_PASSWORD = 4096
@@ -153,3 +152,19 @@ def topics_of(settings: Settings) -> tuple[list[str], list[str]]:
     out = [notify_topic(one.id) for one in csirts.csirts]
     out += [feed_topic(one.id) for one in delivery.subscribers if one.topic]
     return out, [replies_topic(name) for name in (*(one.id for one in csirts.csirts), OPERATOR)]
+
+
+def secret_in(path: Path) -> bytes:
+    """The secret that a file holds; a `WrongUseError` if it is none, or others may read it."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise WrongUseError(f"{path}: others may read it: chmod 600, or make a new one")
+        text = path.read_bytes()[:4096].decode("ascii").strip()
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    secret = signature.secret_of(text)
+    if secret is None:
+        raise WrongUseError(f"{path}: no secret such as whsec_ and base64 of 24 to 64 bytes")
+    return secret

@@ -10,7 +10,6 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -76,19 +75,3 @@ def _is_tls(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def secret_in(path: Path) -> bytes:
-    """The secret that a file holds; a `WrongUseError` if it is none, or others may read it."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise WrongUseError(f"{path}: others may read it: chmod 600, or make a new one")
-        text = path.read_bytes()[:4096].decode("ascii").strip()
-    except OSError as error:
-        raise WrongUseError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        text = ""
-    secret = signature.secret_of(text)
-    if secret is None:
-        raise WrongUseError(f"{path}: no secret such as whsec_ and base64 of 24 to 64 bytes")
-    return secret
