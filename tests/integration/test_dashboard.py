@@ -334,6 +334,7 @@ class TestInABrowser:
         desk.until_shown("campaigns", "y1", "y2", "y3")
         with looking(browser, f"{desk.address}#/campaigns?severity=6") as (page, wrong):
             expect(page.locator("a.row")).to_have_count(3)
+            expect(page.locator("#detail")).to_contain_text("Choose a row")
             for key in ("j", "j", "j", "k", "Enter"):
                 page.keyboard.press(key)
             second = page.locator("a.row").nth(1)

@@ -11,7 +11,7 @@ import * as tables from "./tables.js";
 const AGAIN_MS = 1_000;
 
 export class Detail {
-  #shown = null;
+  #shown = undefined;
   #again = null;
 
   constructor(site) {
