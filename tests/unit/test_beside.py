@@ -125,7 +125,7 @@ def test_what_is_no_reply_is_counted_or_passed_over() -> None:
     for value in (b"", b"{", b'{"kind":"reply"}', b"\xff", replied("t", Word.HANDLED) + b"x"):
         assert answers.take_reply("cz-csirt", b"1", value) is None
     assert answers.not_ours == 5
-    question = replies.encode(Request("ours", "*", "who else?", 1))
+    question = replies.encode(Request("ours", "*", "who else?", 1, named=True))
     assert answers.take_reply("operator", b"1", question) is None
     assert answers.take_entry(b"{}") is None
     assert answers.not_ours == 6
