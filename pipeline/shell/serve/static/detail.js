@@ -88,7 +88,7 @@ export class Detail {
       folded("Alerts", tables.count(alerts, "alert"), tables.alerts(alerts, to)),
       folded("Sightings", `${tables.count(campaign.sightings, "sighting")}${omitted}`, tables.sightings(campaign, this.site, shownOf)),
       folded("Labels", labels.length ? tables.count(labels, "label") : "none", tables.words(labels), labels.length > 0),
-      replies.length ? folded("Replies", `${tables.count(replies, "word")} of those who were told`, tables.replies(replies), true) : null,
+      replies.length ? folded("Replies", `${replies.length} from those who were told`, tables.replies(replies), true) : null,
     ].filter(Boolean);
   }
 
