@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 SETUP := $(VENV)/.setup
 # Thousands of whole runs of the core: traced for coverage they take five times as long.
-WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator correlate eras base_rates flood)
+WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator campaign_simulator correlate eras base_rates flood)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving \

@@ -63,13 +63,12 @@ _NOT_PUBLIC = tuple(
     )
 )
 
-_LABELS = re.compile(
-    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*"
-    r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?",
-    re.ASCII,
-).fullmatch
+# A label neither begins nor ends with a hyphen. What is taken is kept (`+`): no second try.
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}+(?<!-)"
+_LABELS = re.compile(rf"(?:{_LABEL}\.)*+{_LABEL}", re.ASCII).fullmatch
 # A host whose last label is a number is an IPv4 address in some notation (WHATWG URL).
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)", re.ASCII).fullmatch
+_MAY_END_A_NUMBER = frozenset("0123456789abcdefx")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^#]*)", re.IGNORECASE | re.ASCII).match
 # (?>…): the last @ ends the user, and no other is tried; else an authority of many costs a square.
 _AUTHORITY = re.compile(r"((?>.*@)?)(\[[^\]]*\]|[^:\[\]]*)(?::(\d*))?", re.ASCII).fullmatch
@@ -134,9 +133,9 @@ def canonical_domain(text: str) -> str | None:
         return None
     name = text.lower() if text.isascii() else _a_labels(text)
     name = name.removesuffix(".")
-    if len(name) > 253 or not _LABELS(name) or _ENDS_IN_NUMBER(name):
+    if len(name) > 253 or not _LABELS(name):
         return None
-    return name
+    return None if name[-1] in _MAY_END_A_NUMBER and _ENDS_IN_NUMBER(name) else name
 
 
 def _a_labels(text: str) -> str:
@@ -190,9 +189,9 @@ def canonical_hash(text: str, length: int) -> str | None:
 
 def canonical_fingerprint(text: str) -> str | None:
     """JA3, JA4, HASSH: lower case."""
-    if text.isascii() and text.isalnum() and text.islower() and len(text) <= MAX_VALUE_CHARACTERS:
-        return text
     value = text.lower()
+    if value.isalnum() and len(value) <= MAX_VALUE_CHARACTERS:  # as they are, and a cheap look
+        return value
     return value if 0 < len(value) <= MAX_VALUE_CHARACTERS and not _UNPRINTABLE(value) else None
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.aspects import Asked, Told
 from pipeline.clock import Clock, ClockPolicy
-from pipeline.company import Company
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
 from pipeline.feedback import Figures, Repeats, SourceFigures, number_of
-from pipeline.fold import Folds, groups_of
+from pipeline.fold import Folds, bring_together, groups_of
 from pipeline.indicator import indicators
 from pipeline.lane import mismatch
 from pipeline.registry import Party
@@ -28,29 +27,22 @@ FUTURE_MS = 120_000
 
 _ANY_OFFSET = 1 << 62
 
-_Kept = tuple[dict[str, Folds], Company | None]
-"""What is folded, by indicator type, and its company."""
-
 Refused = tuple[int, int, Rejection]
 """Which message, which event in it, and why that was rejected."""
 
 
 class _Heard:
-    """What was heard of one sensor since the last `pack`: its party's folds and company, and its
-    clock.
-    """
+    """What was heard of one sensor since the last `pack`: its party's folds, and its clock."""
 
-    __slots__ = ("company", "folds", "latest", "offset", "repeats", "taken", "told")
+    __slots__ = ("folds", "latest", "offset", "repeats", "taken", "told")
 
     def __init__(
         self,
         folds: dict[str, Folds],
-        company: Company | None,
         told: Told | None,
         repeats: Repeats | None,
     ) -> None:
         self.folds = folds
-        self.company = company
         self.told = told
         self.repeats = repeats
         self.offset = _ANY_OFFSET
@@ -72,7 +64,7 @@ class Intake:
         "_asked",
         "_by_mark",
         "_clock",
-        "_companies",
+        "_company",
         "_exercise",
         "_figures",
         "_folds",
@@ -117,10 +109,10 @@ class Intake:
         self.tally = Tally()
         self._folds: dict[Party, dict[str, Folds]] = {}
         self._heard: dict[str, _Heard] = {}
-        self._companies: dict[Party, Company] | None = {} if company else None
+        self._company = company
         self._asked = asked or None  # nothing is asked: as if there were none
         self._told: dict[Party, Told] = {}
-        self._by_mark: dict[tuple[Party, Mark], _Kept] = {}
+        self._by_mark: dict[tuple[Party, Mark], dict[str, Folds]] = {}
         self._figures = figures
         self._repeats: dict[str, Repeats] = {}
 
@@ -172,7 +164,7 @@ class Intake:
         them, in `raws`.
         """
         refused: list[tuple[int, Rejection]] = []
-        heards, clock, lateness = self._heard, self._clock, self._lateness
+        heards, clock, lateness, company = self._heard, self._clock, self._lateness, self._company
         correlated = uncanonical = 0
         for n, event in enumerate(events):
             sensor, time, now_ms = event.device.uid, event.time, came_in[n]
@@ -214,9 +206,9 @@ class Intake:
             if not found:
                 continue
             correlated += 1
-            of_kind, company = heard.folds, heard.company
+            of_kind = heard.folds
             if event.metadata.labels is not None or event.osint is not None:
-                of_kind, company = self._marked(event, heard)
+                of_kind = self._marked(event, heard)
             for kind, value in found:
                 folds = of_kind.get(kind)
                 if folds is None:
@@ -228,8 +220,8 @@ class Intake:
                 elif seen != time:
                     first, last = (seen, seen) if isinstance(seen, int) else seen
                     fold[value] = (min(first, time), max(last, time))
-            if company is not None:
-                company.meet(found, time, of_kind)
+            if company and len(found) > 1:
+                bring_together(found, of_kind)
             if heard.told is not None:
                 heard.told.meet(raws[n], event, found, time)
         tally = self.tally
@@ -246,32 +238,28 @@ class Intake:
             return None
         folds = self._folds.get(party)
         if folds is None:
-            folds = {kind: Folds(length) for kind, length in self._lengths.items()}
-            self._folds[party] = folds
-        companies = self._companies
-        company = None if companies is None else companies.setdefault(party, Company())
+            folds = self._folds[party] = self._new_folds()
         asked = self._asked
         told = None if asked is None else self._told.setdefault(party, Told(asked))
         repeats = None
         if self._figures is not None:
             repeats = self._repeats.setdefault(sensor, Repeats())
-        heard = self._heard[sensor] = _Heard(folds, company, told, repeats)
+        heard = self._heard[sensor] = _Heard(folds, told, repeats)
         return heard
 
-    def _marked(self, event: Event, heard: _Heard) -> _Kept:
+    def _marked(self, event: Event, heard: _Heard) -> dict[str, Folds]:
         """Where an event with labels folds: what is labelled otherwise travels apart."""
         mark = mark_of(event)
         if mark is UNMARKED:
-            return heard.folds, heard.company
+            return heard.folds
         at = (self._speaks_for[event.device.uid], mark)
         kept = self._by_mark.get(at)
         if kept is None:
-            kept = self._by_mark[at] = self._keep()
+            kept = self._by_mark[at] = self._new_folds()
         return kept
 
-    def _keep(self) -> _Kept:
-        folds = {kind: Folds(length) for kind, length in self._lengths.items()}
-        return folds, None if self._companies is None else Company()
+    def _new_folds(self) -> dict[str, Folds]:
+        return {kind: Folds(length) for kind, length in self._lengths.items()}
 
     def _quarantine(self, offset: int) -> Rejection:
         by = f"{abs(offset) / 1000:.0f} s"
@@ -306,14 +294,12 @@ class Intake:
     def pack(self, partitions: int, ingested_ms: int) -> dict[int, list[Sightings]]:
         """What was folded since the last call, by the partition of `sightings` it goes to."""
         packed: dict[int, list[Sightings]] = {}
-        marked = ((party, mark, *kept) for (party, mark), kept in self._by_mark.items())
-        for party, mark, folds, company in (*self._plain(), *marked):
+        plain = ((party, UNMARKED, folds) for party, folds in self._folds.items())
+        marked = ((party, mark, folds) for (party, mark), folds in self._by_mark.items())
+        for party, mark, folds in (*plain, *marked):
             by_partition: dict[int, list[Group]] = {}
             for kind, of in folds.items():
-                groups: Sequence[Group] = groups_of(kind, of.by_slice.values(), partitions)
-                if company is not None:
-                    groups = company.attend(groups, of.by_slice)
-                for partition, group in enumerate(groups):
+                for partition, group in enumerate(groups_of(kind, of, partitions)):
                     if group.values:
                         by_partition.setdefault(partition, []).append(group)
             if self._asked is not None and mark is UNMARKED:
@@ -345,15 +331,8 @@ class Intake:
                     )
                 )
         self._folds, self._heard, self._told = {}, {}, {}
-        self._companies = None if self._companies is None else {}
         self._by_mark = {}
         return packed
-
-    def _plain(self) -> Iterator[tuple[Party, Mark, dict[str, Folds], Company | None]]:
-        """What bears no label of its own, by party."""
-        companies = self._companies
-        for party, folds in self._folds.items():
-            yield party, UNMARKED, folds, None if companies is None else companies[party]
 
 
 def _of(rejection: Rejection, raw: bytes) -> Rejection:

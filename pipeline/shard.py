@@ -106,7 +106,7 @@ class Shard:
         correlator, watermarks = self.correlator, self.watermarks
         for key, value in records:
             try:
-                record = decode_sightings(key, value or b"")
+                record = decode_sightings(key, value or b"", company=False)
             except msgspec.DecodeError:
                 taken.not_ours += 1
                 continue

@@ -119,8 +119,7 @@ def watch_alert(
 ) -> Alert:
     """The finding that a watch is, once it was seen; `exercise`: of whose lane, if of one."""
     listed = benign.lists(*watch.indicator)
-    sure = watch.confidence is None or watch.confidence >= _SURE
-    severity = _SEVERITY if sure else _UNSURE
+    severity = _UNSURE if is_unsure(watch.confidence) else _SEVERITY
     number = OBSERVABLE_TYPE.get(watch.type, OTHER)
     countries, organisations = tuple(sorted(seen.countries)), tuple(sorted(seen.organisations))
     count = len(organisations)
@@ -163,6 +162,11 @@ def watch_alert(
         ),
     )  # fmt: skip
     return staged(alert, change)
+
+
+def is_unsure(confidence: int | None) -> bool:
+    """Whether a partner that is so sure, in percent, is not: that lowers the severity."""
+    return confidence is not None and confidence < _SURE
 
 
 def is_closed(alert: Alert) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from pipeline import shard as shard_module
@@ -108,6 +108,13 @@ class FoundError(AssertionError):
 class Simulation:
     """One run of one seed."""
 
+    program: ClassVar[str] = "tests.simulator"
+    """Plays a seed again."""
+    company: ClassVar[bool] = False
+    """Is it asked what came together?"""
+    fewest: ClassVar[int] = 1
+    """Sources, of five."""
+
     def __init__(self, seed: int, hazard: Hazard | None = None, *, loud: bool = False) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -118,7 +125,7 @@ class Simulation:
         self._rules = [self._rule() for _ in range(self.random.choice([1, 1, 2]))]
         self.sightings: list[oracle.Sighting] = []
         self._lateness = 0
-        self._sources = [self._source(n) for n in range(self.random.randint(1, 5))]
+        self._sources = [self._source(n) for n in range(self.random.randint(self.fewest, 5))]
         self._known = {source.sensor: source.party for source in self._sources}
         self._log: list[list[Record]] = [[] for _ in range(self._partitions)]
         self._checkpoints: list[list[tuple[bytes, bytes | None]]] = [
@@ -183,12 +190,16 @@ class Simulation:
             )  # fmt: skip
             if random.random() < 0.05:
                 events.append(b"{")
+        return self._sent(n, party, events)
+
+    def _sent(self, n: int, party: Party, events: list[bytes]) -> Source:
+        """A source of these events, several in a message now and then."""
         messages: list[bytes] = []
         while events:
-            size = random.choice([1, 1, 3])
+            size = self.random.choice([1, 1, 3])
             messages.append(b"\n".join(events[:size]))
             del events[:size]
-        return Source(f"events/{n}", sensor, party, messages)
+        return Source(f"events/{n}", f"sensor-{n}", party, messages)
 
     # ── intake ──────────────────────────────────────────────────────────────────────────────
 
@@ -204,6 +215,7 @@ class Simulation:
                 self._known,
                 lengths,
                 self._lateness,
+                company=self.company,
                 asked=asked,
             )
             for source in sources
@@ -230,7 +242,7 @@ class Simulation:
                     source.committed = after  # the timer that commits does not wait for the agent
                     yield
                 for message in batch:
-                    intake.read(message, BASE_MS + 10**6)
+                    intake.read(message, BASE_MS + 10**9)
                     if random.random() < 0.01 and self._deaths < MOST_DEATHS:
                         if self._hazard is not Hazard.BUG_IS_DONE:
                             return  # a bug ends the process
@@ -356,7 +368,7 @@ class Simulation:
                 self._play()
             except AssertionError as error:
                 raise FoundError(
-                    f"seed {self.seed}: {error!r} in the core: python -m tests.simulator {self.seed}"
+                    f"seed {self.seed}: {error!r} in the core: python -m {self.program} {self.seed}"
                 ) from error
             self._check()
 
@@ -365,7 +377,9 @@ class Simulation:
         intakes = self._assign()
         zombies: list[Steps] = []
         correlates = [self._correlate(n) for n in range(self._partitions)]
-        while not all(self._ended):
+        while not self._over():
+            if self._beyond():
+                continue
             chance = random.random()
             deadly = self._deaths < MOST_DEATHS
             if chance < 0.01 and deadly:
@@ -397,6 +411,13 @@ class Simulation:
                 partition = random.randrange(self._partitions)
                 next(correlates[partition], None)
 
+    def _over(self) -> bool:
+        return all(self._ended)
+
+    def _beyond(self) -> bool:
+        """Is it the turn of a stage that lies beyond? Then it takes it."""
+        return False
+
     def _assign(self) -> list[tuple[Steps, list[bool]]]:
         """The sources, dealt to one worker or two, who begin where was committed."""
         dealt: dict[int, list[Source]] = defaultdict(list)
@@ -414,7 +435,7 @@ class Simulation:
             (
                 one.rule.id,
                 oracle.Episode(
-                    "ip",
+                    one.rule.indicator_type,
                     one.value,
                     one.first_seen,
                     one.last_seen,
@@ -447,7 +468,7 @@ class Simulation:
             raise FoundError(
                 f"seed {self.seed}: {len(missing)} missing, {len(extra)} extra, "
                 f"{len(told) - len(set(told))} twice, {len(still)} left open: "
-                f"python -m tests.simulator {self.seed}\n{missing=}\n{extra=}"
+                f"python -m {self.program} {self.seed}\n{missing=}\n{extra=}"
             )
 
 

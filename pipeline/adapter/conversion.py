@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Any
+from itertools import repeat
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.adapter.format import NOT_JSON, Format, Options
+from pipeline.adapter.format import NOT_JSON, Format, Options, ReadsMany
 from pipeline.adapter.instant import Clock
-from pipeline.adapter.mapper import Mapper
+from pipeline.adapter.mapper import Mapped, Mapper
 from pipeline.adapter.record import Broken, JsonLines, Record, text_line
 from pipeline.adapter.required import lacks, less
 from pipeline.adapter.table import Fields, Problem, Table
 from pipeline.decode import MAX_EVENT_BYTES, Reason, Rejection, decode
 
 _encode = msgspec.json.Encoder().encode
+_WAITING = b""
 CONNECTION = Table("connection", 4001, 6, (), judged=True)
 GENERAL = Table("general", 0, 0, (), judged=True)
 
@@ -56,6 +58,16 @@ class _Ready(Struct):
     after: bytes
 
 
+class _Waiting(Struct):
+    """Records of one table that are mapped together."""
+
+    fields: list[Fields]
+    indices: list[int]
+    """Which of its line each is; none where each is the first."""
+    at: list[int]
+    """Where what comes of it goes."""
+
+
 class Conversion:
     """One file of one sensor. `position` is where its first line stands, from 1."""
 
@@ -75,6 +87,7 @@ class Conversion:
         self._lines = (
             JsonLines(text=format_.text, longest=format_.longest) if format_.json else None
         )
+        self._many = self._read.many if isinstance(self._read, ReadsMany) else None
         self._cut = self._lines.feed if self._lines else text_line
         self._ready = {
             id(table): self._make_ready(table, one)
@@ -108,73 +121,168 @@ class Conversion:
 
     def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
         """What the line with that number completes: events as JSON, and what was rejected."""
-        out: list[bytes | Rejected] = []
-        for record in self._cut(line, number):
-            self._take(record, out)
-        return out
+        return self.feed_many((line,), number)
+
+    def feed_many(self, lines: Sequence[bytes], first: int) -> Sequence[bytes | Rejected]:
+        """The same of lines that follow each other, of which the first has that number: many at
+        once cost a fraction of what one after another does.
+        """
+        if not lines:
+            return ()
+        cut = self._cut
+        if self._many is not None and self._lines is not None and self._lines.are_plain(lines):
+            read = self._many(lines)
+            if read is not None:
+                return self._plain(*read, lines, first)
+        return self._take(
+            [record for number, line in enumerate(lines, first) for record in cut(line, number)]
+        )
 
     def end(self) -> Sequence[bytes | Rejected]:
         """What the last line left open."""
-        out: list[bytes | Rejected] = []
-        for record in self._lines.end() if self._lines else ():
-            self._take(record, out)
-        return out
+        return self._take(self._lines.end()) if self._lines else ()
 
-    def _take(self, record: Record | Broken, out: list[bytes | Rejected]) -> None:
-        counts = self.counts
-        counts.records += 1
-        if isinstance(record, Broken):
-            counts.rejected += 1
-            out.append(Rejected(record.line, record.rejection))
-            return
-        number, raw = record
-        if self._format.entire is not None:
-            event = self._as_it_is(self._format.entire(raw), raw, number)
-            if isinstance(event, Problem):
-                self._reject(number, raw, event, out)
-            else:
-                counts.events += 1
-                out.append(event)
-            return
-        understood = self._read(raw)
-        if isinstance(understood, Problem):
-            self._reject(number, raw, understood, out)
-            return
-        if not understood:
-            counts.without_event += 1
-            return
-        for index, one in enumerate(understood):
-            event = one if isinstance(one, Problem) else self._event(*one, raw, number, index)
-            if isinstance(event, Problem):
-                self._reject(number, raw, event, out)
-            else:
-                counts.events += 1
-                out.append(event)
+    def _plain(
+        self, tables: list[Table], records: list[Fields], lines: Sequence[bytes], first: int
+    ) -> Sequence[bytes | Rejected]:
+        """What comes of lines each of which is one record of one event."""
+        places = [*enumerate(lines, first)]
+        waiting: dict[int, _Waiting] = {}
+        for at, table in enumerate(map(id, tables)):
+            if table not in waiting:
+                waiting[table] = _Waiting([], [], [])
+            waiting[table].at.append(at)
+        out: list[bytes | Rejected | Problem] = [_WAITING] * len(lines)
+        for table, of_table in waiting.items():
+            of_table.fields = [records[at] for at in of_table.at] if len(waiting) > 1 else records
+            self._fill(out, table, of_table, places)
+        self.counts.records += len(lines)
+        return self._counted(out, places)
 
-    def _reject(self, number: int, raw: bytes, why: Problem, out: list[bytes | Rejected]) -> None:
-        self.counts.rejected += 1
+    def _fill(
+        self,
+        out: list[bytes | Rejected | Problem],
+        table: int,
+        of: _Waiting,
+        places: Sequence[Record],
+    ) -> None:
+        made = self._events(self._ready[table], of, [places[at] for at in of.at])
+        for at, event in zip(of.at, made, strict=True):
+            out[at] = event
+
+    def _take(self, records: Sequence[Record | Broken]) -> Sequence[bytes | Rejected]:
+        out: list[bytes | Rejected | Problem] = []
+        waiting: dict[int, _Waiting] = {}
+        places: list[Record] = []
+        entire = self._format.entire
+        for record in records:
+            if isinstance(record, Broken):
+                out.append(Rejected(record.line, record.rejection))
+                places.append((record.line, b""))
+                continue
+            number, raw = record
+            if entire is not None:
+                out.append(self._as_it_is(entire(raw), raw, number))
+                places.append(record)
+                continue
+            understood = self._read(raw)
+            if isinstance(understood, Problem):
+                out.append(understood)
+                places.append(record)
+                continue
+            if not understood:
+                self.counts.without_event += 1
+            for index, one in enumerate(understood):
+                if isinstance(one, Problem):
+                    out.append(one)
+                else:
+                    table, fields = one
+                    if id(table) not in waiting:
+                        waiting[id(table)] = _Waiting([], [], [])
+                    of_table = waiting[id(table)]
+                    of_table.fields.append(fields)
+                    of_table.indices.append(index)
+                    of_table.at.append(len(out))
+                    out.append(_WAITING)
+                places.append(record)
+        for of, of_table in waiting.items():
+            self._fill(out, of, of_table, places)
+        self.counts.records += len(records)
+        return self._counted(out, places)
+
+    def _counted(
+        self, out: Sequence[bytes | Rejected | Problem], places: Sequence[Record]
+    ) -> list[bytes | Rejected]:
+        """What came of records, counted; `places` are the records, for what is told of them."""
+        rejected = sum([type(one) is not bytes for one in out])
+        self.counts.rejected += rejected
+        self.counts.events += len(out) - rejected
+        if not rejected:
+            return cast("list[bytes | Rejected]", out)
+        return [
+            self._rejected(one, *place) if isinstance(one, Problem) else one
+            for one, place in zip(out, places, strict=True)
+        ]
+
+    def _rejected(self, why: Problem, number: int, raw: bytes) -> Rejected:
         reason = Reason.NOT_JSON if why.detail.startswith(NOT_JSON) else Reason.SCHEMA
         if why.detail.startswith("nested deeper"):
             reason = Reason.TOO_DEEP
-        out.append(Rejected(number, Rejection(reason, why.detail, raw)))
+        return Rejected(number, Rejection(reason, why.detail, raw))
 
-    def _event(
-        self, table: Table, fields: Fields, raw: bytes, number: int, index: int
-    ) -> bytes | Problem:
-        ready = self._ready[id(table)]
-        event = ready.mapper.build(fields, self.clock)
-        if isinstance(event, Problem):
-            return event
-        if table.undated and "undated" in event.get("unmapped", ()):
-            self.counts.undated += 1
-        if lacks(event, table.class_uid):
-            event, ready = self._less(event)
-        own = event.pop("metadata", None)
-        name = own["uid"] if own else _name(raw, number)
-        if index:
-            name = f"{name}-{index}"
+    def _events(
+        self, ready: _Ready, of: _Waiting, places: Sequence[Record]
+    ) -> Sequence[bytes | Problem]:
+        mapped = ready.mapper.build(of.fields, self.clock)
+        self.counts.undated += len(mapped.undated - mapped.problems.keys())
+        made = self._whole(ready, mapped, self._names(mapped, of, places))
+        for at, problem in mapped.problems.items():
+            made[at] = problem
+        return made
+
+    def _names(self, mapped: Mapped, of: _Waiting, places: Sequence[Record]) -> list[bytes]:
+        """As JSON, the ids of events: their own, or made of their record and its place."""
+        if mapped.names is None and not any(of.indices):
+            return [
+                b'"%b-%d"' % (blake2b(raw, digest_size=16).hexdigest().encode(), number)
+                for number, raw in places
+            ]
+        named = [
+            own or _name(raw, number)
+            for own, (number, raw) in zip(mapped.names or repeat(None), places, strict=False)
+        ]
+        return [
+            _encode(f"{name}-{index}" if index else name)
+            for name, index in zip(named, of.indices or repeat(0), strict=False)
+        ]
+
+    def _whole(
+        self, ready: _Ready, mapped: Mapped, names: Sequence[bytes]
+    ) -> list[bytes | Problem]:
+        before, after = ready.before, ready.after
+        events: Sequence[Any] = mapped.events
+        if not mapped.lacking:
+            try:
+                bodies = [*map(_encode, events)]
+            except UnicodeEncodeError:
+                pass  # of one of them
+            else:
+                made = [
+                    b"".join((before, name, after, body[1:]))
+                    for name, body in zip(names, bodies, strict=True)
+                ]
+                if max(map(len, made)) <= MAX_EVENT_BYTES:
+                    return [*made]
+        return [
+            self._one(ready, event, name, lacking=at in mapped.lacking)
+            for at, (event, name) in enumerate(zip(events, names, strict=True))
+        ]
+
+    def _one(self, ready: _Ready, event: Any, name: bytes, *, lacking: bool) -> bytes | Problem:
+        if lacking:
+            event, ready = self._less(msgspec.to_builtins(event))
         try:
-            encoded = ready.before + _encode(name) + ready.after + _encode(event)[1:]
+            encoded = ready.before + name + ready.after + _encode(event)[1:]
         except UnicodeEncodeError:
             return Problem("it holds half a surrogate pair")
         if len(encoded) > MAX_EVENT_BYTES:
@@ -252,6 +360,5 @@ class Conversion:
         ]
         if left:
             yield f"  of no meaning in such a record: {', '.join(left)}"
-        event = ready.mapper.build(fields, self.clock)
-        if isinstance(event, Problem):
-            yield f"rejected: {event.detail}"
+        for problem in ready.mapper.build((fields,), self.clock).problems.values():
+            yield f"rejected: {problem.detail}"

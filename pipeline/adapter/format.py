@@ -63,6 +63,67 @@ class Format(Struct, frozen=True):
 
 Choose = Callable[[Fields], Table | None]
 Each = Callable[[Fields], Sequence[Fields | Problem]]
+Within = Callable[[Fields, bytes], bytes | None]
+
+
+class ReadsMany:
+    """A `Read` that reads many records faster than one after another."""
+
+    def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem:
+        raise NotImplementedError
+
+    def many(self, raws: Sequence[bytes]) -> tuple[list[Table], list[Fields]] | None:
+        """Of records that are JSON objects, and of each of which one event comes, the tables and
+        the fields; None where one of them may be anything else.
+        """
+        raise NotImplementedError
+
+
+class _JsonRead(ReadsMany):
+    def __init__(
+        self,
+        decode: Callable[[bytes], Fields],
+        choose: Choose,
+        each: Each | None,
+        within: Within | None,
+        wrong: Problem,
+    ) -> None:
+        self._decode, self._choose, self._each = decode, choose, each
+        self._within, self._wrong = within, wrong
+
+    def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem:
+        try:
+            record = self._decode(raw)
+            if self._within is not None and (inner := self._within(record, raw)) is not None:
+                record = self._decode(inner)
+        except msgspec.ValidationError as error:
+            return Problem(str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Problem(f"{NOT_JSON}: {error}")
+        except RecursionError:
+            return Problem(f"nested deeper than {MAX_DEPTH} levels")
+        if self._each is not None:
+            return [
+                one if isinstance(one, Problem) else self._chosen(one) for one in self._each(record)
+            ]
+        table = self._choose(record)
+        return self._wrong if table is None else ((table, record),)
+
+    def _chosen(self, record: Fields) -> Understood | Problem:
+        table = self._choose(record)
+        return self._wrong if table is None else (table, record)
+
+    def many(self, raws: Sequence[bytes]) -> tuple[list[Table], list[Fields]] | None:
+        if self._each is not None:
+            return None
+        try:
+            records = [*map(self._decode, raws)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if self._within is not None and any(map(self._within, records, raws)):
+            return None
+        tables = [table for record in records if (table := self._choose(record)) is not None]
+        return (tables, records) if len(tables) == len(records) else None
 
 
 def json_reader(
@@ -70,36 +131,14 @@ def json_reader(
     choose: Choose,
     each: Each | None = None,
     sort: str = "",
-    within: Callable[[Fields, bytes], bytes | None] | None = None,
+    within: Within | None = None,
 ) -> Callable[[Options], Read]:
     """Records that are JSON objects. `choose` gives a record's table, or None: it is no `sort`.
 
     `within` gives the record proper where an exporter has put it into another object.
     """
     decode = msgspec.json.Decoder(shape.type).decode
-
-    def read(raw: bytes) -> Sequence[Understood | Problem] | Problem:
-        try:
-            record = decode(raw)
-            if within is not None and (inner := within(record, raw)) is not None:
-                record = decode(inner)
-        except msgspec.ValidationError as error:
-            return Problem(str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Problem(f"{NOT_JSON}: {error}")
-        except RecursionError:
-            return Problem(f"nested deeper than {MAX_DEPTH} levels")
-        if each is not None:
-            return [one if isinstance(one, Problem) else chosen(one) for one in each(record)]
-        table = choose(record)
-        return wrong if table is None else ((table, record),)
-
-    wrong = Problem(f"no record of {sort}")
-
-    def chosen(record: Fields) -> Understood | Problem:
-        table = choose(record)
-        return wrong if table is None else (table, record)
-
+    read = _JsonRead(decode, choose, each, within, Problem(f"no record of {sort}"))
     return lambda _: read
 
 
@@ -128,19 +167,25 @@ def text_reader(
     return lambda _: read
 
 
+class _Either(ReadsMany):
+    def __init__(self, json: Read, text: Read) -> None:
+        self._json, self._text = json, text
+
+    def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem:
+        return self._json(raw) if raw[:1] == b"{" else self._text(raw)
+
+    def many(self, raws: Sequence[bytes]) -> tuple[list[Table], list[Fields]] | None:
+        return self._json.many(raws) if isinstance(self._json, ReadsMany) else None
+
+
 def either(
     json: Callable[[Options], Read], text: Callable[[Options], Read]
 ) -> Callable[[Options], Read]:
     """Records that are JSON objects or lines of text, whichever each is."""
-
-    def open_(options: Options) -> Read:
-        read_json, read_text = json(options), text(options)
-        return lambda raw: read_json(raw) if raw[:1] == b"{" else read_text(raw)
-
-    return open_
+    return lambda options: _Either(json(options), text(options))
 
 
-def member(name: str, instead_of: str) -> Callable[[Fields, bytes], bytes | None]:
+def member(name: str, instead_of: str) -> Within:
     """Of an object without `instead_of`, its member of that name, if that is an object."""
     keep = attrgetter(attribute(instead_of))
     find: Callable[[bytes], Any] = msgspec.json.Decoder(

@@ -267,3 +267,11 @@ def any_time(value: Any, clock: Clock) -> int | None:
         (ms for read in (iso, epoch, bsd, common_log) if (ms := read(value, clock)) is not None),
         None,
     )
+
+
+def seconds_or_iso(value: Any, clock: Clock) -> int | None:
+    """A number with a fraction is seconds, a text ISO 8601; anything else is any of the above."""
+    if type(value) is float:
+        return epoch_seconds(value, clock)
+    ms = iso(value, clock)
+    return any_time(value, clock) if ms is None else ms

@@ -1,73 +1,55 @@
 """Records to events, by their table: the engine. Hot code is plain code.
 
-What can be known of a row before a record comes is worked out once, in a `Mapper`.
+Many records of one table are mapped at once, a column after another: to go from row to row for each
+record costs several times what the rows do. What can be known of a row before a record comes is
+worked out once, in a `Mapper`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
+from pipeline.adapter.column import Column, Read, ReadTimes, reading, reading_times
 from pipeline.adapter.instant import Clock
-from pipeline.adapter.required import TEMPLATES, drop_unnamed
+from pipeline.adapter.outline import outline
+from pipeline.adapter.required import needs
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table, attribute
 from pipeline.problem import quoted
 
 _USER_INFO = re.compile(r"://[^/?#]*@")
 _json = msgspec.json.Encoder().encode
+_OWN_ID = "metadata.uid"
+
+
+class Mapped(Struct, frozen=True):
+    """What came of some records of one table, by their place among them."""
+
+    events: Sequence[Any]
+    """Their attributes; of one that is a problem, nothing of use."""
+    names: Column | None
+    """The ids that they have of their own, where any has one."""
+    problems: dict[int, Problem]
+    lacking: frozenset[int]
+    """Those that have not what their class requires."""
+    undated: frozenset[int]
 
 
 class _Step(Struct, frozen=True):
-    """A row, made ready: what reads its fields, and where its value goes."""
+    """A row of one field, made ready."""
 
     row: Row
-    getters: tuple[Callable[[Fields], Any], ...]
-    parent: tuple[str, ...]
-    key: str
+    source: str
+    read: Read
+    target: str
     many: bool
-
-
-def _step(row: Row, shape: Shape) -> _Step:
-    *parent, key = row.target.removesuffix("[]").split(".")
-    getters = tuple(map(shape.getter, row.sources))
-    return _Step(row, getters, tuple(parent), key, row.target.endswith("[]"))
-
-
-class _Group(Struct, frozen=True):
-    """The rows of single fields of one object, which are fetched together: this is hot code."""
-
-    above: tuple[str, ...]
-    fetch: Callable[[Any], tuple[Any, ...]]
-    steps: tuple[tuple[Callable[..., Any], str | None, str, _Step | None, Row | None], ...]
-
-
-def _groups(steps: Iterable[_Step], shape: Shape) -> Iterator[_Group]:
-    by_object: dict[tuple[str, ...], list[tuple[str, _Step]]] = {}
-    for step in steps:
-        *above, last = map(attribute, shape.path(step.row.sources[0]))
-        by_object.setdefault(tuple(above), []).append((last, step))
-    for at, members in by_object.items():
-        names = [name for name, _ in members]
-        yield _Group(
-            at,
-            # Of one name alone, attrgetter gives no tuple.
-            attrgetter(*names) if len(names) > 1 else attrgetter(names[0], names[0]),
-            tuple(
-                (
-                    step.row.read,
-                    step.parent[0] if step.parent else None,
-                    step.key,
-                    step if len(step.parent) > 1 or step.many else None,
-                    step.row if step.row.needed else None,
-                )
-                for _, step in members
-            ),
-        )
 
 
 class Mapper:
@@ -76,73 +58,153 @@ class Mapper:
     def __init__(self, table: Table, shape: Shape) -> None:
         self.table = table
         self._shape = shape
-        steps = [_step(row, shape) for row in table.rows]
-        self._times = [step for step in steps if step.row.target == "time"]
-        others = [step for step in steps if step.row.target != "time"]
-        self._joint = [step for step in others if len(step.getters) > 1]
-        self._groups = tuple(_groups((one for one in others if len(one.getters) == 1), shape))
+        self._times = [row for row in table.rows if row.target == "time"]
+        self._getters = [tuple(map(shape.getter, row.sources)) for row in self._times]
+        first = self._times[0] if self._times else None
+        self._read_times: ReadTimes | None = (
+            reading_times(first.read) if first is not None and len(first.sources) == 1 else None
+        )
+        others = [row for row in table.rows if row.target != "time"]
+        self._wanted = _wanted(table.rows, shape)
+        self._steps = _in_order(
+            [
+                _Step(row, row.sources[0], reading(row.read), *_target(row))
+                for row in others
+                if len(row.sources) == 1
+            ],
+            shape,
+        )
+        self._joint = [row for row in others if len(row.sources) > 1]
+        targets = ["time", *(step.target for step in self._steps)]
+        targets += [_target(row)[0] for row in self._joint]
+        if table.undated:
+            within = any(target.startswith("unmapped.") for target in targets)
+            targets.insert(len(targets) if within else 1, "unmapped.undated")
+        self._outline = outline(
+            [target for target in dict.fromkeys(targets) if target != _OWN_ID],
+            last=("severity_id", "activity_id", "type_uid"),
+        )
+        places = {name: at for at, name in enumerate(self._outline.names())}
+        self._needed = [
+            [attrgetter(name) for name in any_of if name in places]
+            for any_of in needs(table.class_uid)
+        ]
 
-    def build(self, record: Fields, clock: Clock) -> dict[str, Any] | Problem:
-        """The event's attributes; of `metadata` its id, if it has one of its own."""
-        out: dict[str, Any] = {}
-        problem = self._time(record, clock, out)
-        if problem is not None:
-            return problem
-        for group in self._groups:
-            at = record
-            for name in group.above:
-                at = getattr(at, name)
-                if at is None:
-                    break
-            if at is None:
+    def build(self, records: Sequence[Fields], clock: Clock) -> Mapped:
+        """The events of records, as far as their rows say it."""
+        problems: dict[int, Problem] = {}
+        raws = self._columns(records)
+        columns, undated = self._dated(records, raws, clock, problems)
+        for step in self._steps:
+            raw = raws.get(step.source)
+            if raw is None:
                 continue
-            for raw, (read, parent, key, rarely, needed) in zip(
-                group.fetch(at), group.steps, strict=False
-            ):
-                if raw is None:
-                    continue
-                value = read(raw)
-                if value is None:
-                    if needed is not None and raw != "":
-                        return _unreadable(needed, raw)
-                elif rarely is not None:
-                    _put(out, rarely, value)
-                elif parent is None:
-                    out[key] = value
-                else:
-                    inner = out.get(parent)
-                    if inner is None:
-                        template = TEMPLATES.get(parent)
-                        inner = out[parent] = template.copy() if template else {}
-                    inner[key] = value
-        for step in self._joint:
-            value = step.row.read(*[get(record) for get in step.getters])
-            if value is not None:
-                _put(out, step, value)
-        drop_unnamed(out)
-        if "severity_id" not in out:
-            out["severity_id"] = self.table.severity_id
-        activity = out.setdefault("activity_id", self.table.activity_id)
-        out["type_uid"] = self.table.class_uid * 100 + activity
-        return out
+            values = step.read(raw)
+            if step.row.needed:
+                _note_unreadable(step.row, raw, values, problems)
+            _put(columns, step.target, values, many=step.many)
+        for row in self._joint:
+            given = [raws.get(source) or repeat(None, len(records)) for source in row.sources]
+            read = row.read
+            target, many = _target(row)
+            _put(columns, target, [read(*of) for of in zip(*given, strict=True)], many=many)
+        names = columns.pop(_OWN_ID, None)
+        self._say_what(columns, len(records))
+        events = self._outline.objects(columns, len(records)) or ()
+        return Mapped(events, names, problems, self._lacking(events), undated)
 
-    def _time(self, record: Fields, clock: Clock, out: dict[str, Any]) -> Problem | None:
+    def _columns(self, records: Sequence[Fields]) -> dict[str, Column]:
+        """Field by field, as written; one that no record has is left out."""
+        raws: dict[str, Column] = {}
+        objects: dict[tuple[str, ...], dict[str, Column]] = {(): _fields(records)}
+        for path, wanted in self._wanted:
+            if path:
+                found = objects[path[:-1]].get(path[-1])
+                objects[path] = {} if found is None else _fields(_all_there(found))
+            at = objects[path]
+            for source, name in wanted if at else ():
+                raw = at[name]
+                if any(raw) or not all(one is None for one in raw):
+                    raws[source] = raw
+        return raws
+
+    def _dated(
+        self,
+        records: Sequence[Fields],
+        raws: dict[str, Column],
+        clock: Clock,
+        problems: dict[int, Problem],
+    ) -> tuple[dict[str, Column], frozenset[int]]:
+        """The column of times, and of what has none."""
+        times: list[Any] = [None] * len(records)
+        if self._read_times is not None:
+            raw = raws.get(self._times[0].sources[0])
+            if raw is not None:
+                times = [*self._read_times(raw, clock)]
+        undated: set[int] = set()
+        if not all(times):
+            for at, ms in enumerate(times):
+                if ms is None:
+                    told = self._time(records[at], clock)
+                    if isinstance(told, Problem):
+                        problems[at] = told
+                    elif told is None:
+                        times[at] = clock.reference_ms
+                        undated.add(at)
+                    else:
+                        times[at] = told
+        columns: dict[str, Column] = {"time": times}
+        if undated:
+            columns["unmapped.undated"] = [
+                True if at in undated else None for at in range(len(records))
+            ]
+        return columns, frozenset(undated)
+
+    def _time(self, record: Fields, clock: Clock) -> int | Problem | None:
+        """A record's time; None of one that names none, and may."""
         wrong: Problem | None = None
-        for step in self._times:
-            raws = [get(record) for get in step.getters]
-            if raws[0] is None and all(raw is None for raw in raws):
+        for row, getters in zip(self._times, self._getters, strict=True):
+            raws = [get(record) for get in getters]
+            if all(raw is None for raw in raws):
                 continue
-            ms = step.row.read(*raws, clock)
+            ms: int | None = row.read(*raws, clock)
             if ms is not None:
-                out["time"] = ms
-                return None
-            wrong = wrong or _unreadable(step.row, raws[0])
+                return ms
+            wrong = wrong or _unreadable(row, raws[0])
         if wrong is None and self.table.undated:
-            out["time"] = clock.reference_ms
-            out["unmapped"] = {"undated": True}
             return None
-        named = " or ".join(step.row.sources[0] for step in self._times)
+        named = " or ".join(row.sources[0] for row in self._times)
         return wrong or Problem(f"no time: it has no {named}")
+
+    def _say_what(self, columns: dict[str, Column], records: int) -> None:
+        """How grave it is, and what was done, where no row has said it."""
+        table = self.table
+        gravity = columns.get("severity_id")
+        columns["severity_id"] = (
+            [table.severity_id] * records
+            if gravity is None
+            else [table.severity_id if one is None else one for one in gravity]
+        )
+        of_class = table.class_uid * 100
+        done = columns.get("activity_id")
+        if done is None:
+            columns["activity_id"] = [table.activity_id] * records
+            columns["type_uid"] = [of_class + table.activity_id] * records
+        else:
+            done = [table.activity_id if one is None else one for one in done]
+            columns["activity_id"] = done
+            columns["type_uid"] = [of_class + one for one in done]
+
+    def _lacking(self, events: Sequence[Any]) -> frozenset[int]:
+        found: set[int] = set()
+        for any_of in self._needed:
+            there = [[*map(get, events)] for get in any_of]
+            if not there:
+                return frozenset(range(len(events)))
+            if not any(map(all, there)):
+                nothing = (None,) * len(there)
+                found.update(n for n, has in enumerate(zip(*there, strict=True)) if has == nothing)
+        return frozenset(found)
 
     def explain(self, record: Fields, clock: Clock) -> Iterator[tuple[str, str, str, str]]:
         """Row by row, of those whose fields are there: fields, value, attribute, value."""
@@ -156,19 +218,83 @@ class Mapper:
             yield " + ".join(row.sources), given, row.target, read
 
 
-def _put(out: dict[str, Any], step: _Step, value: Any) -> None:
-    at = out
-    for name in step.parent:
-        below = at.get(name)
-        if below is None:
-            template = TEMPLATES.get(name)
-            below = at[name] = template.copy() if template else {}
-        at = below
-    if step.many:
-        listed = at.setdefault(step.key, [])
-        listed.extend(one for one in value if one not in listed)
+def _target(row: Row) -> tuple[str, bool]:
+    """An attribute's path, and whether what is read is appended there."""
+    return row.target.removesuffix("[]"), row.target.endswith("[]")
+
+
+def _in_order(steps: Sequence[_Step], shape: Shape) -> list[_Step]:
+    """By the objects that hold their fields: the order in which events have always been written."""
+    objects = list(dict.fromkeys(shape.path(step.source)[:-1] for step in steps))
+    return sorted(steps, key=lambda step: objects.index(shape.path(step.source)[:-1]))
+
+
+def _wanted(
+    rows: Iterable[Row], shape: Shape
+) -> list[tuple[tuple[str, ...], list[tuple[str, str]]]]:
+    """By the object within a record that holds them, the outer first: fields, and their names."""
+    found: dict[tuple[str, ...], dict[str, str]] = {(): {}}
+    for row in rows:
+        for source in row.sources:
+            *above, last = map(attribute, shape.path(source))
+            for depth in range(len(above)):
+                found.setdefault(tuple(above[: depth + 1]), {})
+            found[tuple(above)][source] = last
+    return [
+        (path, list(of.items())) for path, of in sorted(found.items(), key=lambda one: len(one[0]))
+    ]
+
+
+def _fields(objects: Sequence[Any]) -> dict[str, Column]:
+    """Objects of one type, by their fields' names a column each."""
+    if not objects:
+        return {}
+    names = type(objects[0]).__struct_fields__
+    return dict(zip(names, zip(*map(astuple, objects), strict=True), strict=True))
+
+
+def _all_there(objects: Column) -> Column:
+    """One without fields for each that is missing; none at all if all are."""
+    if all(objects):
+        return objects
+    there = next((one for one in objects if one is not None), None)
+    if there is None:
+        return ()
+    empty = type(there)()
+    return [empty if one is None else one for one in objects]
+
+
+def _put(columns: dict[str, Column], target: str, values: Column, *, many: bool) -> None:
+    before = columns.get(target)
+    if many:
+        columns[target] = [
+            of if one is None else _joined(of, one)
+            for of, one in zip(before or repeat(None), values, strict=False)
+        ]
+    elif before is None:
+        columns[target] = values
     else:
-        at[step.key] = value
+        columns[target] = [
+            of if one is None else one for of, one in zip(before, values, strict=True)
+        ]
+
+
+def _joined(listed: Sequence[Any] | None, more: Sequence[Any]) -> Sequence[Any]:
+    """What comes twice is said once."""
+    if listed is None and len(more) < 2:
+        return more
+    joined = [*(listed or ())]
+    for one in more:
+        if one not in joined:
+            joined.append(one)
+    return joined
+
+
+def _note_unreadable(row: Row, raw: Column, values: Column, problems: dict[int, Problem]) -> None:
+    if not all(values):
+        for at, value in enumerate(values):
+            if value is None and raw[at] is not None and raw[at] != "":
+                problems.setdefault(at, _unreadable(row, raw[at]))
 
 
 def _unreadable(row: Row, raw: Any) -> Problem:

@@ -80,6 +80,15 @@ class JsonLines:
             return ()
         return self._one_line(stripped, number)
 
+    def are_plain(self, lines: Sequence[bytes]) -> bool:
+        """Whether each of these lines is a record by itself, as nearly all are."""
+        return (
+            not self._lines
+            # A list: half of what a generator takes.
+            and all([line[:2] == b'{"' and line[-2:] == b"}\n" for line in lines])  # noqa: C419
+            and max(map(len, lines)) <= self._longest
+        )
+
     @property
     def is_within(self) -> bool:
         """Whether a record has begun and not ended."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from msgspec import Struct
 
 # Beside what every class requires, one of each of these.
 _ENDS: tuple[tuple[str, ...], ...] = (("src_endpoint", "dst_endpoint"),)
@@ -15,14 +17,14 @@ _REQUIRED: dict[int, tuple[tuple[str, ...], ...]] = {
     4010: (("file",), ("src_endpoint",)),
     6003: (("actor",), ("api",), ("src_endpoint",)),
 }
-# An object that has none of these says nothing.
-_NAMED = {
+NAMED = {
     "src_endpoint": ("ip", "hostname"),
     "dst_endpoint": ("ip", "hostname"),
     "firewall_rule": ("uid", "name"),
-    "user": ("name", "uid"),
+    "user": ("name", "uid", "credential_uid"),
     "finding_info": ("uid", "title"),
 }
+"""An object that has none of these says nothing."""
 # What every class has, and what every class about a connection has.
 _EVERYWHERE = {
     *("metadata", "time", "severity_id", "message", "observables", "status_id", "firewall_rule"),
@@ -43,28 +45,34 @@ def constants(class_uid: int, product: Mapping[str, str]) -> dict[str, Any]:
     return {"actor": {"app_name": product["name"]}} if class_uid == 4010 else {}
 
 
-def drop_unnamed(event: dict[str, Any]) -> None:
-    user = event.get("user")
-    if user is not None and "credential_uid" in user:
-        user.setdefault("name", "")  # VNC and Redis ask for a password alone
-    request = event.get("http_request")
-    if request is not None and "url" in request and "url_string" not in request["url"]:
-        request["url"].setdefault("path", "")  # the host alone was said
-    for group, names in _NAMED.items():
-        of = event.get(group)
-        if of is not None and names[0] not in of and names[1] not in of:
-            del event[group]
+class Completed(Struct, frozen=True):
+    """A field that an object needs beside others: it is made complete when it is there."""
+
+    field: str
+    complete: Callable[[Any], None]
+
+
+def _name(user: Any) -> None:
+    if user.name is None and getattr(user, "credential_uid", None) is not None:
+        user.name = ""  # VNC and Redis ask for a password alone
+
+
+def _path(url: Any) -> None:
+    if url.path is None and getattr(url, "url_string", None) is None:
+        url.path = ""  # the host alone was said
+
+
+COMPLETED = {"user": Completed("name", _name), "http_request.url": Completed("path", _path)}
+
+
+def needs(class_uid: int) -> tuple[tuple[str, ...], ...]:
+    """Of each of these, an event of the class has one or more, beside what all require."""
+    return _REQUIRED.get(class_uid, _ENDS)
 
 
 def lacks(event: Mapping[str, Any], class_uid: int) -> bool:
     """Whether an event has not what its class requires beside what all require."""
-    for any_of in _REQUIRED.get(class_uid, _ENDS):
-        for name in any_of:
-            if name in event:
-                break
-        else:
-            return True
-    return False
+    return any(all(name not in event for name in any_of) for any_of in needs(class_uid))
 
 
 def less(event: Mapping[str, Any], class_uid: int, activity_id: int) -> dict[str, Any]:

@@ -31,9 +31,9 @@ def _listed_hashes(files: Any) -> list[dict[str, Any]] | None:
 
 
 def _url(host: Any, port: Any, path: Any) -> str | None:
-    number = value.port(port)
-    suffix = f":{number}" if number and type(host) is str and ":" not in host else ""
-    return value.web_url(f"{host}{suffix}" if type(host) is str else host, path)
+    if port is not None and type(host) is str and ":" not in host and (n := value.port(port)):
+        host = f"{host}:{n}"
+    return value.web_url(host, path)
 
 
 # Suricata counts down from 1, the gravest.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -63,10 +63,10 @@ def _address(value: str) -> str | None:
 
 def ip(value: Any) -> str | None:
     """An address of either kind, public or not; brackets around it are dropped."""
-    if type(value) is not str:
+    if type(value) is not str or len(value) >= 64:
         return None
     address = _address(value)
-    if address is None and len(value) < 64:
+    if address is None:
         address = _address(value.strip().strip("[]").partition("%")[0])
     return address
 
@@ -105,9 +105,10 @@ def web_url(host_and_port: Any, path: Any) -> str | None:
         return None
     if "://" in path[:12]:
         return url(path)
-    if type(host_and_port) is not str or not host_and_port or not path.startswith("/"):
+    if type(host_and_port) is not str or not host_and_port or path[0] != "/":
         return None
-    return url(f"http://{host_and_port}{path}")
+    whole = f"http://{host_and_port}{path}"
+    return url(whole) if "@" in whole else whole if len(whole) <= MAX_TEXT else None
 
 
 def url_host(host_and_port: Any) -> str | None:
@@ -201,11 +202,32 @@ def constant(result: Any) -> Callable[..., Any]:
     return lambda *_: result
 
 
-def coded(codes: dict[Any, Any], other: Any = None) -> Callable[[Any], Any]:
+class Coded:
     """A field's words to an OCSF id, without regard to case."""
 
-    def read(value: Any) -> Any:
-        key = value.lower() if type(value) is str else value
-        return codes.get(key, other) if isinstance(key, str | int) else other
+    def __init__(self, codes: dict[Any, Any], other: Any) -> None:
+        self._codes, self._other = codes, other
+        self._remembered = lru_cache(256)(self.__call__)
 
-    return read
+    def __call__(self, value: Any) -> Any:
+        key = value.lower() if type(value) is str else value
+        return self._codes.get(key, self._other) if isinstance(key, (str, int)) else self._other
+
+    def column(self, values: Sequence[Any]) -> Sequence[Any]:
+        """The same of many; words come again and again."""
+        codes, other, remembered = self._codes, self._other, self._remembered
+        return [
+            None
+            if one is None
+            else codes.get(one, other)
+            if type(one) is int
+            else remembered(one)
+            if type(one) is str and len(one) < 64
+            else self(one)
+            for one in values
+        ]
+
+
+def coded(codes: dict[Any, Any], other: Any = None) -> Coded:
+    """See `Coded`; `other` is the id of any other word."""
+    return Coded(codes, other)

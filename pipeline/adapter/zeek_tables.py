@@ -6,15 +6,8 @@ from typing import Any
 
 from pipeline.adapter import value
 from pipeline.adapter.common import ends
-from pipeline.adapter.instant import Clock, any_time, epoch_seconds, iso
+from pipeline.adapter.instant import seconds_or_iso
 from pipeline.adapter.table import Row, Shape, Table
-
-
-def _time(written: Any, clock: Clock) -> int | None:
-    if type(written) is float:
-        return epoch_seconds(written, clock)
-    ms = iso(written, clock)
-    return any_time(written, clock) if ms is None else ms
 
 
 def _first_host(hosts: Any) -> str | None:
@@ -39,7 +32,7 @@ def _dns_name(query: Any) -> str | None:
 _YES = {True: 1, "t": 1, False: 2, "f": 2}
 
 _ENDS = (
-    Row("ts", "time", _time),
+    Row("ts", "time", seconds_or_iso),
     *ends("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"),
     Row("uid", "connection_info.uid", value.text),
 )
@@ -48,7 +41,7 @@ _COMMON = (*_ENDS, Row("proto", "connection_info.protocol_name", value.protocol)
 CONNECTION = Table(
     "other logs of connections", 4001, 6, (*_COMMON, Row("_path", "app_name", value.text))
 )
-OTHER = Table("other logs", 0, 0, (Row("ts", "time", _time),))
+OTHER = Table("other logs", 0, 0, (Row("ts", "time", seconds_or_iso),))
 
 _CONN = Table(
     "conn",
@@ -145,7 +138,7 @@ _FILES = Table(
     4010,
     0,
     (
-        Row("ts", "time", _time),
+        Row("ts", "time", seconds_or_iso),
         Row("tx_hosts", "src_endpoint.ip", _first_host),
         Row("rx_hosts", "dst_endpoint.ip", _first_host),
         *ends("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"),
@@ -163,7 +156,7 @@ _NOTICE = Table(
     4001,
     6,
     (
-        Row("ts", "time", _time),
+        Row("ts", "time", seconds_or_iso),
         Row("src", "src_endpoint.ip", value.ip),
         Row("dst", "dst_endpoint.ip", value.ip),
         *_COMMON[1:],

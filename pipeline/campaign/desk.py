@@ -130,8 +130,8 @@ class Desk:
         before, self._step = self._step, max(step, self._step)
         return 0 <= before < step
 
-    def look(self, watermark: int) -> list[Campaign]:
-        """What is to be told now that was not. `watermark` as of `due`."""
+    def look(self, watermark: int, *, whole: bool = True) -> list[Campaign]:
+        """What is to be told now that was not. `watermark` as of `due`; `whole`: as of `revise`."""
         # All of it was looked at while it was in sight: see `due`.
         self._forget(watermark - self._horizon)
         evidence, labels = self.evidence, self._labels
@@ -140,7 +140,9 @@ class Desk:
         if self.exercise:
             now = [msgspec.structs.replace(one, exercise=self.exercise) for one in now]
         raised = self._matches.keys() | self._merged.keys()
-        revisions = revise(self.told, now, evidence.facts, raised, evidence.latest, labels)
+        revisions = revise(
+            self.told, now, evidence.facts, raised, evidence.latest, labels, whole=whole
+        )
         self.told.update((one.id, one) for one in revisions)
         self.changed = False
         return revisions

@@ -104,7 +104,8 @@ class Evidence:
             ):
                 place = (party, first * SLICES // length)
                 marked = () if mark == UNMARKED else (Marked(mark, first, last),)
-                self._join((group.type, value), place, Fact(first, last, companions, marked))
+                fact = Fact(first, last, lowest(companions), marked)
+                self._join((group.type, value), place, fact)
             count += len(group.values)
             self.latest = max((self.latest, *group.last_seen))
         return count

@@ -91,7 +91,8 @@ def _edges(
     kept: dict[tuple[Indicator, Indicator], Kept] = {}
     for one, other, tie in company.ties():
         pair = (min(one, other), max(one, other))
-        if pair not in kept or tie.p < kept[pair].p:
+        # Of two that are as likely by chance it must not be the order that decides.
+        if pair not in kept or _rarest_first(tie) < _rarest_first(kept[pair]):
             kept[pair] = tie
     shared = {(one, other): tie for one, other, tie in presence.ties(max(SOME, level), kept)}
     hosts = {one[1]: one for one in sorted(members) if one[0] == DOMAIN}
@@ -153,6 +154,10 @@ def judge(
     else:
         return None
     return Reason(one, other, kept, shared, acquaintances, part, known, kin)
+
+
+def _rarest_first(tie: Kept) -> tuple[float, int, int]:
+    return tie.p, tie.drawn, tie.known_at
 
 
 def _host(url: str) -> str:

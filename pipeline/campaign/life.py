@@ -44,18 +44,21 @@ def revise(
     raised: Collection[str],
     latest: int,
     labels: Labels,
+    *,
+    whole: bool = True,
 ) -> list[Campaign]:
     """The revisions to be told, the oldest campaign first.
 
     `told`: what was told last, by id; `now`: what the evidence comes to, the oldest first; `known`:
-    the indicators that are in sight, `raised`: the alerts; `latest`: how far time has come, ms.
+    the indicators that are in sight, `raised`: the alerts; `latest`: how far time has come, ms;
+    `whole`: all that led to what was told has been read, so that what is not there is no more.
     """
     standing = sorted((one for one in told.values() if _stands(one)), key=oldest_first)
     fresh = [one for one in now if not _old_news(one, standing, known, raised)]
     kept = _keep_names(standing, fresh, known, raised)
     by_id = {one.id: one for one in kept}
     revisions = [_split(told, standing, one, by_id) for one in kept]
-    for before in standing:
+    for before in standing if whole else ():
         if before.id not in by_id and before.status is not Status.CLOSED:
             revisions.append(_gone(before, kept, known, latest, labels))
     changed = [one for one in revisions if told.get(one.id) != one]

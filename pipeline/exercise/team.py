@@ -17,8 +17,11 @@ from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.label import Label, Verdict
 from pipeline.exercise.cexf import Check, Evaluation, Scenario
+from pipeline.exercise.conduct import Conduct, Lane, Post, conduct
 from pipeline.measure.score import Delay, Quality, Score, score
 from pipeline.measure.told import Told
+from pipeline.share.route import Routes
+from pipeline.share.terms import Terms
 from pipeline.world.truth import Truth
 
 
@@ -46,6 +49,8 @@ class TeamScore(Struct, frozen=True):
     delay: Delay
     missed: tuple[str, ...]
     said: Said | None
+    conduct: Conduct | None = None
+    """None where nobody is notified."""
 
 
 class Point(Struct, frozen=True):
@@ -75,13 +80,17 @@ def result(
     alerts: Sequence[Alert],
     labels: Sequence[Label],
     teams: Iterable[str],
+    notified: Notified | None = None,
 ) -> Result:
-    """`campaigns` and `alerts`: the newest revision of each; `teams`: countries."""
+    """`campaigns` and `alerts`: the newest revision of each; `teams`: countries; `notified`: where
+    CSIRTs are.
+    """
     standing = [one for one in campaigns if one.withdrawn is msgspec.UNSET]
+    lane = None if notified is None else _lane(notified, campaigns, truths)
     return Result(
         exercise,
         score(truths, [told(one) for one in standing], len(alerts) or None),
-        tuple(_team(team, truths, standing, labels) for team in sorted(set(teams))),
+        tuple(_team(team, truths, standing, labels, lane) for team in sorted(set(teams))),
         tuple(
             _point(inject.name, of, alerts, standing)
             for step in scenario.flow
@@ -101,8 +110,31 @@ def told(campaign: Campaign) -> Told:
 _READ = Told.__struct_fields__
 
 
+class Notified(Struct, frozen=True):
+    """Whom there is to notify, by which terms, and what was written; see `conduct.Lane`."""
+
+    routes: Routes
+    terms: Terms
+    post: Post
+    at: int
+    within_ms: int
+
+
+def _lane(of: Notified, campaigns: Sequence[Campaign], truths: Sequence[Truth]) -> Lane:
+    real = {
+        one.id
+        for one in campaigns
+        if one.withdrawn is msgspec.UNSET and score(truths, [told(one)]).real
+    }
+    return Lane(of.routes, of.terms, campaigns, real, of.post, of.at, of.within_ms)
+
+
 def _team(
-    team: str, truths: Sequence[Truth], campaigns: Sequence[Campaign], labels: Sequence[Label]
+    team: str,
+    truths: Sequence[Truth],
+    campaigns: Sequence[Campaign],
+    labels: Sequence[Label],
+    lane: Lane | None,
 ) -> TeamScore:
     struck = [one for one in truths if team in one.countries]
     named = [one for one in campaigns if team in one.countries or one.status is Status.MERGED]
@@ -119,6 +151,7 @@ def _team(
         of.delay,
         tuple(name for kind in of.kinds for name in kind.missed),
         _said(team, truths, campaigns, labels),
+        None if lane is None else conduct(team, lane),
     )
 
 

@@ -12,6 +12,7 @@ from pipeline.explain.found import AlertExplained, Asked, Country
 from pipeline.explain.grouped import CampaignExplained, MemberExplained
 from pipeline.explain.inquiry import Source
 from pipeline.explain.judge import ORDER, Condition
+from pipeline.explain.watched import WatchExplained
 from pipeline.explain.when import moment
 from pipeline.rule import Level
 from pipeline.share.defang import defanged
@@ -63,6 +64,26 @@ def of_alert(found: AlertExplained) -> Iterator[str]:
             f"{is_so}: {stands.before} sightings by {stands.spread} of {stands.groups} in the "
             f"{stands.base} slices before its last window, {stands.now} in it"
         )
+    yield "seen, the first country first:"
+    yield from _countries(found.countries)
+    yield from _sources(found.sources, found.sources_omitted, "raw events")
+
+
+def of_watch(found: WatchExplained) -> Iterator[str]:
+    """Why an alert on what a partner shared is there."""
+    watch = found.watch
+    reference = f", there {watch.reference}" if watch.reference else ""
+    until = "" if watch.valid_until is None else f", until {moment(watch.valid_until)}"
+    sure = "" if watch.confidence is None else f", {watch.confidence} percent sure"
+    yield f"alert {found.id}: {found.type} {defanged(found.type, found.value)}"
+    yield f"by no rule: {watch.source} shared it{reference} (TLP:{watch.tlp}{sure}{until})"
+    why = "its source is not sure" if found.unsure else "as of all that is watched for"
+    if found.known_benign:
+        why = f"known as benign by: {', '.join(found.known_benign)}"
+    yield f"severity {_LEVELS[found.severity - 1]}: {why}"
+    if not found.countries:
+        yield "what led to it is not among what was read: look further back"
+        return
     yield "seen, the first country first:"
     yield from _countries(found.countries)
     yield from _sources(found.sources, found.sources_omitted, "raw events")

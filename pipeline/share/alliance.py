@@ -197,6 +197,11 @@ def digest(content: bytes) -> str:
     return sha256(opened.payload).hexdigest() if isinstance(opened, dsse.Signed) else ""
 
 
+def digest_of(alliance: Alliance) -> str:
+    """`digest` of what was signed of it."""
+    return sha256(dsse.canonical(alliance)).hexdigest()
+
+
 def verified(versions: Sequence[bytes], root: str = "") -> list[Alliance] | str:
     """All versions of an alliance, oldest first, from what was signed; or what is wrong with them.
 

@@ -89,6 +89,7 @@ _TEXT: Final = {
         "seen": "- Between {first} and {last} (UTC) sensors of {number} organisations in "
         "{countries} recorded the same {type}: {value}",
         "rule": "  Under the rule “{title}” ({rule}). {chance}",
+        "watched": "  {source} shared it as an indicator to watch for.",
         "chance": "Probability of such a spread by chance, by the statistical model that is used: "
         "{p}.",
         "no chance": "No probability of chance was computed.",
@@ -109,6 +110,7 @@ _TEXT: Final = {
         "situés dans les pays suivants : {countries}, ont enregistré la même valeur de type "
         "{type} : {value}",
         "rule": "  Selon la règle « {title} » ({rule}). {chance}",
+        "watched": "  {source} l’avait signalé comme indicateur à surveiller.",
         "chance": "Probabilité d'une telle dispersion due au hasard, selon le modèle statistique "
         "utilisé : {p}.",
         "no chance": "Aucune probabilité due au hasard n'a été calculée.",
@@ -155,6 +157,9 @@ def statement(language: str, about: str, alerts: Sequence[Alert], campaign: Camp
                 value=code(indicator.value),
             )
         )  # fmt: skip
+        if said.watch is not msgspec.UNSET:
+            seen.append(_say(text, "watched", source=plain(said.watch.source)))
+            continue
         p = said.p_value
         chance = str(text["no chance"]) if p is None else _say(text, "chance", p=f"{p:.3g}")
         analytic = alert.finding_info.analytic

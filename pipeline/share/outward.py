@@ -1,15 +1,12 @@
 """A campaign as every format begins with it: no credential in clear. No I/O here.
 
-What leaves is a `Campaign`, as it is or as `pipeline.share.release` left it for a recipient. A
-credential should be a digest already (`pipeline.indicator`), but a sensor may have written
-anything: what is no digest becomes one here, so that none travels in clear.
+What leaves is a `Campaign`, as it is or as `pipeline.share.release` left it for a recipient.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from hashlib import sha256
 from uuid import UUID, uuid5
 
 import msgspec
@@ -19,9 +16,9 @@ from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
 from pipeline.campaign.label import Verdict
 from pipeline.event import LAST_TIME_MS
 from pipeline.indicator import CREDENTIAL, is_pseudonym
+from pipeline.share.credential import covered, kept
 
 replace = msgspec.structs.replace
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII).fullmatch
 _PSEUDONYM = re.compile(r"pseudonym:1:\d+:[0-9a-f]{32}", re.ASCII)
 _RANK = {status: number for number, status in enumerate(Status)}
 
@@ -52,10 +49,10 @@ def outward(campaign: Campaign) -> Campaign:
     campaign = _in_clear(campaign)
     named_so = {(one.type, one.value) for one in campaign.indicators}
     named_so |= {(one.type, one.value) for one in campaign.sightings}
-    clear = {value for kind, value in named_so if value and not _kept(kind, value)}
+    clear = {value for kind, value in named_so if value and not kept(kind, value)}
     folded: dict[tuple[str, str, str, str], Seen] = {}
     for seen in campaign.sightings:
-        value = _covered(seen.type, seen.value)
+        value = covered(seen.type, seen.value)
         key = (seen.type, value, seen.organisation, seen.country)
         known = folded.get(key)
         folded[key] = replace(
@@ -68,15 +65,15 @@ def outward(campaign: Campaign) -> Campaign:
             tlp=msgspec.UNSET,
             pap=msgspec.UNSET,
         )
-    covered = dict.fromkeys(
-        Member(one.type, _covered(one.type, one.value)) for one in campaign.indicators
+    members = dict.fromkeys(
+        Member(one.type, covered(one.type, one.value)) for one in campaign.indicators
     )
     return replace(
         campaign,
-        indicators=tuple(covered),
+        indicators=tuple(members),
         sightings=tuple(folded.values()),
         reasons=tuple(
-            replace(one, value=_covered(one.type, one.value), why=_without(one.why, clear))
+            replace(one, value=covered(one.type, one.value), why=_without(one.why, clear))
             for one in campaign.reasons
         ),
     )
@@ -97,17 +94,9 @@ def _in_clear(campaign: Campaign) -> Campaign:
     )
 
 
-def _kept(kind: str, value: str) -> bool:
-    return kind != CREDENTIAL or bool(_DIGEST(value))
-
-
-def _covered(kind: str, value: str) -> str:
-    return value if _kept(kind, value) else f"sha256:{sha256(value.encode()).hexdigest()}"
-
-
 def _without(why: str, clear: set[str]) -> str:
     for value in sorted(clear, key=len, reverse=True):
-        why = why.replace(value, _covered(CREDENTIAL, value))
+        why = why.replace(value, covered(CREDENTIAL, value))
     return why
 
 

@@ -43,6 +43,7 @@ from pipeline.campaign.campaign import (
 )
 from pipeline.campaign.confidence import Trust, confidence
 from pipeline.campaign.label import Verdict
+from pipeline.share.credential import covered, kept
 from pipeline.share.terms import (
     ALLIANCE,
     COMMUNITY,
@@ -181,11 +182,18 @@ class _Shown(NamedTuple):
     pap: Pap
 
 
+def _in_digests(seen: Seen) -> Seen:
+    """The sighting as it may leave: of no credential in clear."""
+    if kept(seen.type, seen.value):
+        return seen
+    return msgspec.structs.replace(seen, value=covered(seen.type, seen.value))
+
+
 def _shown(campaign: Campaign, terms: Terms, recipient: Recipient) -> Iterator[_Shown]:
     """The sightings that the recipient may see, as it may."""
     allowed: dict[str, Granularity | None] = {}
     most = recipient.most.strictness
-    for seen in campaign.sightings:
+    for seen in map(_in_digests, campaign.sightings):
         if recipient.types and seen.type not in recipient.types:
             continue
         whose = seen.organisation

@@ -16,6 +16,8 @@ from pipeline.problem import has_control
 
 _NAMESPACE: Final = UUID("0d3c7b50-4c0b-5b53-9f0e-7f6f1b5a9c2e")
 MOST_TEXT: Final = 2_000
+LEAST_SALT: Final = 22
+"""128 bits, in base64."""
 EVERYBODY: Final = "*"
 
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
@@ -42,7 +44,8 @@ class Reply(Struct, frozen=True, tag="reply", tag_field="kind", forbid_unknown_f
 
 class Request(Struct, frozen=True, tag="request", tag_field="kind", forbid_unknown_fields=True):
     """A question to others who were told of a thread: a CSIRT by its id, all of a country by its
-    code, or `*`, all. Who asks stays unnamed unless it wants to be `named`.
+    code, or `*`, all. Who asks stays unnamed unless it wants to be `named`: then `salt`, which is
+    random, keeps others from trying out of whom the request's id is made.
     """
 
     thread: Name
@@ -50,6 +53,7 @@ class Request(Struct, frozen=True, tag="request", tag_field="kind", forbid_unkno
     text: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)]
     at: int
     named: bool = False
+    salt: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Answer(Struct, frozen=True, tag="answer", tag_field="kind", forbid_unknown_fields=True):
@@ -68,8 +72,12 @@ _decode = msgspec.json.Decoder(Said).decode
 
 
 def decode(value: bytes) -> Said:
-    """A record; a `msgspec.DecodeError` if it is none, or its text has control characters."""
+    """A record; a `msgspec.DecodeError` if it is none, its text has control characters, or whoever
+    asks could be tried out.
+    """
     said: Said = _decode(value)
+    if isinstance(said, Request) and not said.named and len(said.salt) < LEAST_SALT:
+        raise msgspec.ValidationError(f"unnamed, it needs a salt of {LEAST_SALT} characters")
     if has_control(said.text.replace("\n", " ")):
         raise msgspec.ValidationError("its text holds control characters")
     return said

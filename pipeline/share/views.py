@@ -12,7 +12,7 @@ its members are told under another name now, it leads on to that.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import msgspec
 
@@ -65,11 +65,10 @@ def _liveliness(view: Campaign) -> tuple[bool, bool, int]:
     return view.status is not Status.MERGED, view.status not in _ENDED, view.last_seen
 
 
-class Publication:
-    """To one recipient."""
+class _Heard:
+    """Revisions that wait for a delay to be over, and of each campaign the one that stands."""
 
     def __init__(self, terms: Terms, recipient: Recipient, delay_ms: int = 0) -> None:
-        self.told: dict[str, Campaign] = {}
         self._waiting: list[tuple[int, int, int, Campaign]] = []
         self._heard: dict[str, tuple[int, int]] = {}
         self._count = 0
@@ -79,10 +78,6 @@ class Publication:
     def turn_to(self, terms: Terms, recipient: Recipient, delay_ms: int) -> None:
         """From now on by other terms, for other members, or later."""
         self._terms, self._recipient, self._delay = terms, recipient, delay_ms
-
-    def remember(self, view: Campaign) -> None:
-        """Take up what a predecessor told."""
-        self.told[view.id] = view
 
     def hear(self, campaign: Campaign, told_at: int, offset: int = 0) -> None:
         """Take note of a revision, when it was told, ms, and where it lies among those of its
@@ -99,13 +94,58 @@ class Publication:
         """Has the time of a revision come?"""
         return bool(self._waiting) and self._waiting[0][0] + self._delay <= now
 
-    def look(self, now: int) -> list[Campaign]:
-        """What is to be told that was not, the oldest first; `now` in ms."""
+    def _views(self, now: int) -> dict[str, Campaign]:
+        """What stands now, without what has been over for long."""
         while self.is_due(now):
             *_, campaign = heappop(self._waiting)
             self._current[campaign.id] = campaign
-        self._forget(now - REMEMBERED_MS)
-        shown = views(self._current.values(), self._terms, self._recipient, now)
+        for one in long_over(self._current.values(), now - REMEMBERED_MS):
+            del self._current[one.id]
+            self._heard.pop(one.id, None)
+        return views(self._current.values(), self._terms, self._recipient, now)
+
+
+class Standing(_Heard):
+    """What one recipient is shown, and may look at as long as it stands: nothing was given away.
+
+    Of what it was shown before, and may not see any more, nothing is left; so what is shown follows
+    from the campaigns, the terms and the time alone.
+    """
+
+    def __init__(self, terms: Terms, recipient: Recipient, delay_ms: int = 0) -> None:
+        super().__init__(terms, recipient, delay_ms)
+        self.shown: dict[str, Campaign] = {}
+
+    def drop(self, identity: str) -> None:
+        """A campaign is gone, and what waits of it."""
+        self._current.pop(identity, None)
+        self._heard.pop(identity, None)
+        self._waiting = [one for one in self._waiting if one[-1].id != identity]
+        heapify(self._waiting)
+
+    def look(self, now: int) -> tuple[list[Campaign], list[str]]:
+        """The views that have changed, the oldest first, and the names of those that are gone."""
+        before, self.shown = self.shown, self._views(now)
+        changed = [one for name, one in self.shown.items() if before.get(name) != one]
+        return sorted(changed, key=oldest_first), sorted(before.keys() - self.shown.keys())
+
+
+class Publication(_Heard):
+    """To one recipient."""
+
+    def __init__(self, terms: Terms, recipient: Recipient, delay_ms: int = 0) -> None:
+        super().__init__(terms, recipient, delay_ms)
+        self.told: dict[str, Campaign] = {}
+
+    def remember(self, view: Campaign) -> None:
+        """Take up what a predecessor told."""
+        self.told[view.id] = view
+
+    def look(self, now: int) -> list[Campaign]:
+        """What is to be told that was not, the oldest first; `now` in ms."""
+        shown = self._views(now)
+        for one in long_over(self.told.values(), now - REMEMBERED_MS):
+            del self.told[one.id]
         fresh = [
             view
             for view in shown.values()
@@ -124,13 +164,6 @@ class Publication:
                     fresh.append(_replace(before, status=Status.MERGED, merged_into=heir))
         self.told.update((view.id, view) for view in fresh)
         return sorted(fresh, key=oldest_first)
-
-    def _forget(self, before_ms: int) -> None:
-        for one in long_over(self._current.values(), before_ms):
-            del self._current[one.id]
-            self._heard.pop(one.id, None)
-        for one in long_over(self.told.values(), before_ms):
-            del self.told[one.id]
 
 
 def _is_news(view: Campaign) -> bool:

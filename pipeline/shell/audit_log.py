@@ -187,6 +187,22 @@ def audit_path(settings: Settings) -> Path:
     return Path(settings.audit_log) if settings.audit_log else state_folder() / "audit.jsonl"
 
 
+def entries(path: Path, *actions: str) -> Iterator[Entry]:
+    """Those of some actions, oldest first, that are what their hashes say; none without a log."""
+    marks = tuple(f'"{action}"'.encode() for action in actions)
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                if any(mark in line for mark in marks):
+                    entry = audit.decode(line.rstrip(b"\n"))
+                    if isinstance(entry, Entry) and entry.action in actions:
+                        yield entry
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FailedError(f"{path}: {error.strerror}") from None
+
+
 def actor() -> str:
     """Who acts on this command line: the login's name."""
     try:

@@ -40,12 +40,12 @@ from pipeline.shell.case import READ, Case
 from pipeline.shell.correlating import SEVERITIES
 from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
-from pipeline.shell.restoring import ends, everything
+from pipeline.shell.restoring import ends, everything, unread
 from pipeline.shell.settings import Settings
 from pipeline.shell.sieve import keep
 from pipeline.shell.taking_over import TakingOver
 from pipeline.shell.threads import in_thread
-from pipeline.shell.transport import Batch
+from pipeline.shell.transport import Batch, last_of
 from pipeline.sight import (
     every_length,
     partition_of,
@@ -162,12 +162,17 @@ class CampaignStage:
                 case.take(TP(self._topics["alerts"], partition), (key, value))
         # All watches that stand now: what was committed may be short of those that were told of.
         case.watches_upto = await ends(settings, self._topics["watches"])
+        upto: dict[TP, int] = {}
         for name, topic in self._topics.items():
             group = None if name == "watches" else settings.topic(f"sightline-{STAGE}")
             async for partition, key, value in everything(settings, topic, group):
                 # It was told: no look is taken at the past.
                 case.take(TP(topic, partition), (key, value))
                 count += 1
+            if group is not None:
+                left = await unread(settings, topic, group)
+                upto |= {TP(topic, partition): end for partition, end in left.items()}
+        case.follow(upto)
         metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("campaigns: %d records read, %d told", count, len(case.desk.told))
         return case
@@ -196,6 +201,7 @@ class CampaignStage:
             for record in batch:
                 if not case.knows(tp, record.offset) and case.take(tp, (record.key, record.value)):
                     await self._look_and_tell(case)
+            case.has_read(tp, last_of(batch).offset + 1)
             await self._raise(case)
         return True
 
@@ -224,7 +230,7 @@ class CampaignStage:
     async def tell(self) -> bool:
         """Tell what has changed, before it is committed; False if it must rest before."""
         case = self._held.case
-        if case is None:
+        if case is None or case.unread:
             return False
         try:
             if case.desk.changed:

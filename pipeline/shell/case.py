@@ -1,4 +1,9 @@
-"""What the campaign stage works on: a desk, and how far time has come."""
+"""What the campaign stage works on: a desk, and how far time has come.
+
+Who was active before may have told of more than it had committed. Until who takes over has read
+that, too, some of what was told seems to rest on nothing: of what it finds meanwhile nothing is
+told, and nothing that was told is taken back.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from faust.types import TP
 from pipeline import watch
 from pipeline.alert import Alert
 from pipeline.campaign import label
-from pipeline.campaign.campaign import Campaign
+from pipeline.campaign.campaign import Campaign, oldest_first
 from pipeline.campaign.desk import Desk
 from pipeline.episode import Change
 from pipeline.lane import crossing
@@ -41,6 +46,10 @@ class Case:
         self.not_ours = 0
         self.watches_upto: Mapping[int, int] = {}
         """By partition, the offset up to which watches were read when this was begun."""
+        self.unread: dict[TP, int] = {}
+        """How far a predecessor that told of something may have read, where we have not."""
+        self._before: Mapping[str, Campaign] = {}
+        self._untold: dict[str, Campaign] = {}
         self.watermark = UNKNOWN_WATERMARK
         self._marks = marks
         self._sightings, self._alerts, self._labels, self._watches = (topics[name] for name in READ)
@@ -48,6 +57,17 @@ class Case:
     def knows(self, tp: TP, offset: int) -> bool:
         """Whether it is a watch that was read: an older revision must not stand over a newer."""
         return tp.topic == self._watches and offset < self.watches_upto.get(tp.partition, 0)
+
+    def follow(self, upto: Mapping[TP, int]) -> None:
+        """After what was told is remembered: how far who told it may have read."""
+        if self.desk.told:
+            self._before = dict(self.desk.told)
+            self.unread = dict(upto)
+
+    def has_read(self, tp: TP, upto: int) -> None:
+        """All of a partition below this offset was taken."""
+        if upto >= self.unread.get(tp, upto + 1):
+            del self.unread[tp]
 
     def take(self, tp: TP, record: Record) -> bool:
         """Note one record; whether a look must be taken before time goes on."""
@@ -85,4 +105,15 @@ class Case:
         return [(change_of(one), one) for one in self.desk.watching.revisions(self.watermark)]
 
     def look(self) -> list[Campaign]:
-        return self.desk.look(self.watermark)
+        """What is to be told now."""
+        whole = not self.unread
+        found = self.desk.look(self.watermark, whole=whole)
+        if whole and not self._untold:
+            return found
+        self._untold.update((one.id, one) for one in found)
+        if not whole:
+            self.desk.changed = True  # this is still to be told
+            return []
+        before, untold = self._before, self._untold.values()
+        self._before, self._untold = {}, {}
+        return sorted((one for one in untold if before.get(one.id) != one), key=oldest_first)

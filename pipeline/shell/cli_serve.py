@@ -42,6 +42,13 @@ def user(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What he or she is called.")],
     role: Annotated[Role, typer.Option(help="An analyst may label.")] = Role.ANALYST,
     organisation: Annotated[str, typer.Option(help="Whom he or she speaks for.")] = "",
+    sees: Annotated[
+        str,
+        typer.Option(
+            help="As whom: an organisation, country, CSIRT, alliance:ID, community, public, or * "
+            "for everything; by default as the organisation."
+        ),
+    ] = "",
     users: Annotated[Path, typer.Option(help="The file to add to.")] = Path("var/users.toml"),
 ) -> None:
     """Add somebody who may log in to `sightline serve`."""
@@ -53,7 +60,7 @@ def user(
         password = sys.stdin.readline().rstrip("\r\n")
     if len(password) < _SHORTEST:
         raise WrongUseError(f"a password has {_SHORTEST} characters or more")
-    table = user_table(name, role, hashed(password), organisation)
+    table = user_table(name, role, hashed(password), organisation, sees)
     try:
         users.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(users, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:

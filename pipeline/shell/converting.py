@@ -6,11 +6,12 @@ import gzip
 import sys
 import time
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from io import BufferedReader
-from itertools import chain, islice
+from io import BufferedReader, BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,7 +32,7 @@ from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.settings import WrongUseError
 from pipeline.shell.ship.guarding import Gate, GuardedConversion
 
-_BATCH = 512  # events written at once
+_BLOCK = 256 << 10  # bytes that are read at once, at most
 _OPENING = (b"{", b"[", b"[{")  # of JSON that is printed over several lines
 _LONGEST_PRINTED = 2_000_000  # lines
 _GZIP = b"\x1f\x8b"
@@ -140,20 +141,20 @@ def run(asked: Converting) -> Counts:
     with ExitStack() as stack:
         rejects = stack.enter_context(_create(asked.rejects)) if asked.rejects else None
         for name in asked.files or ("-",):
-            lines = _lines(stack, name)
+            blocks = _blocks(stack, name)
             if asked.explain is not None:
-                _explain_line(asked, name, lines, int(asked.explain))
+                _explain_line(asked, name, blocks, int(asked.explain))
                 continue
-            counts = _convert(asked, name, lines, rejects)
+            counts = _convert(asked, name, blocks, rejects)
             for field in Counts.__struct_fields__:
                 setattr(total, field, getattr(total, field) + getattr(counts, field))
     return total
 
 
 def _convert(
-    asked: Converting, name: str, lines: Iterator[bytes], rejects: IO[bytes] | None
+    asked: Converting, name: str, blocks: Iterator[list[bytes]], rejects: IO[bytes] | None
 ) -> Counts:
-    format_, lines = _format_of(asked, name, lines)
+    format_, blocks = _format_of(asked, name, blocks)
     if format_ is None:
         return Counts()
     conversion = (
@@ -163,23 +164,22 @@ def _convert(
     )
     out = sys.stdout.buffer
     plain = sys.stdout.isatty()
-    batch: list[bytes] = []
 
     def take(results: Sequence[bytes | Rejected]) -> None:
+        events = []
         for one in results:
             if isinstance(one, Rejected):
                 _tell(asked, name, one, rejects)
             elif not asked.only_failed:
-                batch.append(plain_json(one).encode() if plain else one)
-        if len(batch) >= _BATCH:
-            out.write(b"\n".join(batch) + b"\n")
-            batch.clear()
+                events.append(plain_json(one).encode() if plain else one)
+        if events:
+            out.write(b"\n".join(events) + b"\n")
 
-    for number, line in enumerate(_bounded(lines, format_.longest), 1):
-        take(conversion.feed(line, number))
+    number = 1
+    for lines in blocks:
+        take(conversion.feed_many(lines, number))
+        number += len(lines)
     take(conversion.end())
-    if batch:
-        out.write(b"\n".join(batch) + b"\n")
     out.flush()
     return conversion.counts
 
@@ -194,36 +194,43 @@ def _tell(asked: Converting, name: str, one: Rejected, rejects: IO[bytes] | None
 
 
 def _format_of(
-    asked: Converting, name: str, lines: Iterator[bytes]
-) -> tuple[Format | None, Iterator[bytes]]:
+    asked: Converting, name: str, blocks: Iterator[list[bytes]]
+) -> tuple[Format | None, Iterator[list[bytes]]]:
     """The format that was asked for, or that the first lines look like; None of an empty file."""
     if asked.format is not None:
-        return format_named(asked.format), lines
-    first = list(islice(lines, LOOKED_AT))
+        return format_named(asked.format), blocks
+    first = _first(blocks, LOOKED_AT)
     if not any(line.strip() for line in first):
         return None, iter(())
-    found = detect(first)
+    found = detect(first[:LOOKED_AT])
     if found is None and next(filter(None, map(bytes.strip, first)), b"") in _OPENING:
-        first += islice(lines, _LONGEST_PRINTED)  # a document that is printed over many lines
+        # A document that is printed over many lines.
+        first += _first(blocks, _LONGEST_PRINTED)
         found = detect(first)
     if found is None:
         known = ", ".join(sorted(one.name for one in FORMATS))
         raise WrongUseError(f"{printable(name)}: its format cannot be told; --format: {known}")
-    return found, chain(first, lines)
+    return found, chain((first,), blocks)
+
+
+def _first(blocks: Iterator[list[bytes]], wanted: int) -> list[bytes]:
+    """So many lines, if there are, and what else their blocks hold."""
+    lines: list[bytes] = []
+    while len(lines) < wanted and (block := next(blocks, None)) is not None:
+        lines += block
+    return lines
 
 
 def _explain_text(asked: Converting, text: str) -> None:
     line = text.encode("utf-8", "surrogateescape")
-    format_, _ = _format_of(asked, "the line", iter((line,)))
+    format_, _ = _format_of(asked, "the line", iter(([line],)))
     if format_ is not None:
         _print_explained(asked, format_, (line,), 1)
 
 
-def _explain_line(asked: Converting, name: str, lines: Iterator[bytes], number: int) -> None:
-    format_, lines = _format_of(asked, name, lines)
-    if format_ is None or not _print_explained(
-        asked, format_, _bounded(lines, format_.longest), number
-    ):
+def _explain_line(asked: Converting, name: str, blocks: Iterator[list[bytes]], number: int) -> None:
+    format_, blocks = _format_of(asked, name, blocks)
+    if format_ is None or not _print_explained(asked, format_, chain.from_iterable(blocks), number):
         raise WrongUseError(f"{printable(name)}: no record at line {number}")
 
 
@@ -242,10 +249,10 @@ def _print_explained(
     return False
 
 
-def _lines(stack: ExitStack, name: str) -> Iterator[bytes]:
-    """The lines of a file, or of stdin, also compressed by gzip."""
+def _blocks(stack: ExitStack, name: str) -> Iterator[list[bytes]]:
+    """The lines of a file, or of stdin, also compressed by gzip: as many as come at once."""
     if name == "-":
-        return iter(sys.stdin.buffer)
+        return _read(name, sys.stdin.buffer)
     try:
         file: IO[bytes] = stack.enter_context(Path(name).open("rb"))  # noqa: SIM115
         if cast("BufferedReader", file).peek(2)[:2] == _GZIP:
@@ -255,24 +262,37 @@ def _lines(stack: ExitStack, name: str) -> Iterator[bytes]:
     return _read(name, file)
 
 
-def _read(name: str, file: IO[bytes]) -> Iterator[bytes]:
-    try:
-        while line := file.readline(_LONGEST):
-            yield line
-    except (OSError, EOFError) as error:
-        raise WrongUseError(f"{name}: {error}") from None
-
-
-_LONGEST = max(one.longest for one in FORMATS) + 2
-
-
-def _bounded(lines: Iterator[bytes], longest: int) -> Iterator[bytes]:
+def _read(name: str, file: IO[bytes]) -> Iterator[list[bytes]]:
     """Of a line that is longer than any record may be, so much that it is rejected, once."""
-    rest = False
-    for line in lines:
-        if not rest:
-            yield line
-        rest = len(line) > max(longest, MAX_RECORD_BYTES) and not line.endswith(b"\n")
+    read = cast("BufferedReader", file).read1
+    begun: list[bytes] = []  # a line's beginning, as it came
+    size, skipping = 0, False
+    try:
+        while block := read(_BLOCK):
+            end = block.rfind(b"\n") + 1
+            if skipping and end:
+                begun, skipping = [], False
+                block = block[block.find(b"\n") + 1 :]
+                end = block.rfind(b"\n") + 1
+            elif skipping:
+                continue
+            if end:
+                lines = BytesIO(block[:end]).readlines()
+                lines[0] = b"".join((*begun, lines[0]))
+                yield lines
+                begun, size = [], 0
+            begun.append(block[end:])
+            size += len(block) - end
+            if size > _LONGEST:
+                yield [b"".join(begun)[:_LONGEST]]
+                begun, size, skipping = [], 0, True
+    except (OSError, EOFError, zlib.error) as error:
+        raise WrongUseError(f"{name}: {error}") from None
+    if size:
+        yield [b"".join(begun)]
+
+
+_LONGEST = max(MAX_RECORD_BYTES, *(one.longest for one in FORMATS)) + 2
 
 
 def _create(path: Path) -> IO[bytes]:

@@ -78,3 +78,20 @@ async def ends(settings: Settings, topic: str) -> dict[int, int]:
         return {tp.partition: end for tp, end in (await ends_of(consumer, [topic])).items()}
     finally:
         await consumer.stop()
+
+
+async def unread(settings: Settings, topic: str, group: str) -> dict[int, int]:
+    """By partition of a topic that a consumer group has not read to its end, where that is now."""
+    consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        found = await ends_of(consumer, [topic])
+        consumer.assign(list(found))
+        begins = await consumer.beginning_offsets(list(found))
+        left: dict[int, int] = {}
+        for tp, end in found.items():
+            if max(begins[tp], await consumer.committed(tp) or 0) < end:
+                left[tp.partition] = end
+        return left
+    finally:
+        await consumer.stop()

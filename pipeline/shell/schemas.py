@@ -21,8 +21,12 @@ from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
 from pipeline.exercise.control import Control
 from pipeline.feedback import SourceFigures
+from pipeline.share.correspondence import Open, Ruling
+from pipeline.share.counts import Counts
+from pipeline.share.ledger import Entry
 from pipeline.share.letter import Letter
 from pipeline.share.reply import Said
+from pipeline.share.suppression import Suppression
 from pipeline.shell.schema_of_registry import REGISTRY
 from pipeline.shell.schema_of_rule import RULE
 from pipeline.shell.schema_terms import DIALECT
@@ -77,6 +81,17 @@ def _documents() -> dict[str, dict[str, Any]]:
             Letter, "Letter", "What a recipient is told, on topic notify.<id>, by webhook or mail."
         ),
         "reply.json": _of(Said, "Reply", "What a recipient writes back, on topic replies.<id>."),
+        "delivery.json": _of(
+            Entry, "Delivery", "A letter and what became of it, on topic deliveries."
+        ),
+        "question.json": _of(Open, "Question", "What waits for a person, on topic questions."),
+        "ruling.json": _of(Ruling, "Ruling", "What a person decided, on topic rulings."),
+        "suppression.json": _of(
+            Suppression, "Suppression", "What is told to nobody for a time, on topic suppressions."
+        ),
+        "alliance-counts.json": _of(
+            Counts, "Numbers", "By how many members campaigns were seen, on alliance.<id>.counts."
+        ),
         "dead-letter.json": _of(DeadLetter, "Dead letter", "A rejected event on dead-letters."),
         "sensors.json": _of(SourceFigures, "Figures of a source", "A record of the topic sensors."),
         "control.json": _of(Control, "Control", "What an exercise says of itself, on control."),

@@ -52,6 +52,11 @@ class Sifted(list[Any]):
         self.last = last
 
 
+def last_of(batch: Batch) -> Any:
+    """The last record of a batch as it was fetched."""
+    return batch.last if isinstance(batch, Sifted) else batch[-1]
+
+
 class BatchConsumer(driver.Consumer):
     """A consumer whose messages are batches; see the module."""
 
@@ -67,7 +72,7 @@ class BatchConsumer(driver.Consumer):
 
     def done(self, tp: TP, batch: Batch) -> None:
         """Everything that came of `batch` is on its way: it may be committed."""
-        last = batch.last if isinstance(batch, Sifted) else batch[-1]
+        last = last_of(batch)
         self._done[tp] = last.offset + 1
         self._caught_up_at[tp] = last.timestamp / 1000
 

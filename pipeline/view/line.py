@@ -73,7 +73,7 @@ def of_campaign(one: Campaign, facets: frozenset[str], revision: int, label: Lab
         first_seen=one.first_seen,
         last_seen=one.last_seen,
         countries=one.countries,
-        organisations=len(one.organisations),
+        organisations=len(one.organisations) + (one.unnamed or 0),
         indicators=len(one.indicators),
         named=tuple(
             Named(m.type, m.value, defanged(m.type, m.value)) for m in one.indicators[:_NAMED]

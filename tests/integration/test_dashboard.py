@@ -18,9 +18,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from confluent_kafka import Producer
 from playwright.sync_api import Browser, Locator, Page, expect
+from typer.testing import CliRunner
 
 from pipeline.campaign import label as labels
 from pipeline.campaign.campaign import Status
+from pipeline.shell.cli import cli
 from pipeline.shell.observe import read_topic
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child, until
@@ -30,7 +32,7 @@ from pipeline.shell.settings import Settings
 from tests.bench.serving import watched
 from tests.integration.browser import CHROMIUM, chromium, looking
 from tests.integration.conftest import Broker
-from tests.integration.harness import Pipeline
+from tests.integration.harness import MARX_SENSORS, Pipeline
 from tests.unit import told
 
 pytestmark = pytest.mark.kafka
@@ -39,18 +41,42 @@ in_a_browser = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing"),
 ]
 RULES = Path(__file__).parents[2] / "deploy" / "rules"
+TERMS = """
+[[organisation]]
+id = "cz-nren"
+country = "CZ"
+name = "Czech research network"
+tlp = "AMBER"
+releasable_to = ["KE"]
+[[organisation.sensor]]
+id = "cz-1"
+[[organisation]]
+id = "br-nren"
+country = "BR"
+name = "Brazilian research network"
+[[organisation.sensor]]
+id = "br-1"
+"""
 
 
 class Desk:
     """Topics of its own, and a server that can be killed and started again on the same port."""
 
-    def __init__(self, broker: Broker, folder: Path, prefix: str) -> None:
+    def __init__(
+        self, broker: Broker, folder: Path, prefix: str, sensors: str = "", **settings: str
+    ) -> None:
+        registry = MARX_SENSORS
+        if sensors:
+            registry = folder / "sensors.toml"
+            registry.write_text(sensors)
         self.pipeline = Pipeline(
             broker.bootstrap,
             prefix,
             RULES,
+            registry,
             serve_store=str(folder / "serve.sqlite"),
             serve_port=free_port(),
+            **settings,
         )
         self.pipeline.create_topics()
         self.address = f"http://127.0.0.1:{self.settings.serve_port}/"
@@ -404,3 +430,62 @@ def test_users_log_in_and_nobody_else_sees_anything(
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         assert wrong == []
+
+
+def test_who_sees_a_part_is_told_no_more_by_a_real_server(broker: Broker, tmp_path: Path) -> None:
+    """From topics to pages and live rows; `--sees` as `sightline user` writes it down."""
+    password, users = "a long password", tmp_path / "users.toml"
+    for name, sees in (("house", "*"), ("kenya", "KE")):
+        done = CliRunner().invoke(
+            cli, ["user", name, "--sees", sees, "--users", str(users)], input=password + "\n"
+        )
+        assert done.exit_code == 0, done.output
+    made = Desk(broker, tmp_path, "parts.", TERMS, serve_users=str(users))
+    try:
+        house, kenya = (
+            httpx.Client(base_url=made.address, auth=(name, password), timeout=30)
+            for name in ("house", "kenya")
+        )
+
+        def rows(client: httpx.Client) -> list[dict[str, object]]:
+            return list(client.get("api/campaigns").raise_for_status().json()["rows"])
+
+        made.tell(
+            told.record(told.alert("s1", "198.18.7.1", countries=("CZ", "BR"))),
+            campaign("s-c", "198.18.7.1", "CZ", "BR"),
+            campaign("s-h", "198.18.7.2", "BR"),
+        )
+        until(lambda: len(rows(house)) == 2, "the house sees both")
+        (one,) = until(lambda: rows(kenya), "what is released is shown")
+        assert (one["countries"], one["organisations"]) == (["CZ"], 1)
+        before = kenya.get("api/campaigns").content
+        first = _live(kenya)
+        # Only what is hidden grows, and something is said of it.
+        made.tell(
+            campaign("s-c", "198.18.7.1", "CZ", "BR", "US"), campaign("s-i", "198.18.7.3", "BR"),
+            told.record(told.label("s-c")),
+        )  # fmt: skip
+        until(lambda: len(rows(house)) == 3, "the house sees what came")
+        made.tell(campaign("s-l", "198.18.7.4", "CZ"))
+        until(lambda: len(rows(kenya)) == 2, "what came last is shown")
+        (same,) = (row for row in rows(kenya) if row["id"] == one["id"])
+        assert same == one
+        for said in (before, first, kenya.get("api/campaigns").content, _live(kenya)):
+            for hidden in (b"BR", b"br-nren", b"198.18.7.2", b"198.18.7.3", b"s-c"):
+                assert hidden not in said
+        assert b"198.18.7.2" in _live(house)
+        assert kenya.get("api/alerts").json()["rows"] == []
+        assert kenya.get("api/campaigns/s-c").status_code == 404
+    finally:
+        made.child.stop()
+
+
+def _live(client: httpx.Client) -> bytes:
+    """What a viewer is sent first."""
+    with client.stream("GET", "events?of=campaigns&after=0") as answer:
+        got = b""
+        for part in answer.iter_bytes():
+            got += part
+            if b"event: rows" in got and got.endswith(b"\n\n"):
+                return got
+    raise AssertionError("it ended")

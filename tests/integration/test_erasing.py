@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.shell.held import holding
 from pipeline.shell.processes import until
 from pipeline.shell.ship.pack import Pack
 from pipeline.shell.ship.spool import Spool
@@ -147,6 +148,8 @@ def test_what_is_erased_is_nowhere_and_the_rest_goes_on(setting: Setting, broker
     spool.mkdir()
     Spool(spool, 1 << 20).put(Pack(event("a-1", GONE) + b"\n" + event("a-1", KEPT), 2, None))
     (setting.folder / "serve.sqlite").write_bytes(b"SQLite format 3\0" + GONE.encode())
+    (setting.folder / "serve.sqlite.parts").mkdir()
+    (setting.folder / "serve.sqlite.parts/one.sqlite").write_bytes(GONE.encode())
 
     asked = setting("erase", GONE, "--evidence", "packs")
     assert asked.returncode == 0, asked.stderr
@@ -155,7 +158,13 @@ def test_what_is_erased_is_nowhere_and_the_rest_goes_on(setting: Setting, broker
     with setting.pipeline.worker():
         refused = setting("erase", GONE, "--evidence", "packs", "--yes")
         assert refused.returncode == 1
-        assert "stop the workers first" in refused.stderr
+        assert "stop first, for they remember it: the workers of " in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    with holding(setting.folder / "serve.sqlite", "sightline serve"):
+        asked = setting("erase", GONE, "--evidence", "packs")
+        assert "stop first, for they remember it: sightline serve\n" in asked.stdout
+        assert setting("erase", GONE, "--evidence", "packs", "--yes").returncode == 1
+    assert "erasure-begun" not in setting("audit", "show").stdout
 
     done = setting("erase", GONE, "--evidence", "packs", "--yes", "--basis", "Art. 17 GDPR")
     assert done.returncode == 0, done.stderr

@@ -52,6 +52,7 @@ class Drill:
         self.kafka = kafka
         self.folder = kafka.folder / "drill"
         self.sensors = self.folder / "sensors.toml"
+        self.directory = kafka.folder / "directory.toml"
 
     def run(self, prefix: str, *arguments: str, status: int = 0) -> str:
         """A command of the broker's admin on a lane, in this process: what it said."""
@@ -62,11 +63,29 @@ class Drill:
             "SIGHTLINE_SENSORS": str(sensors),
             "SIGHTLINE_TOPIC_PREFIX": prefix,
             "SIGHTLINE_LANE": lane,
+            "SIGHTLINE_DIRECTORY": str(self.directory) if self.directory.exists() else "",
         }
         done = CliRunner().invoke(cli, list(arguments), env=environment)
         said = done.output + (str(done.exception) if done.exception else "")
         assert (done.exit_code == 0) == (status == 0), said
         return said
+
+    def let_csirts_know(self) -> None:
+        """Each country has a CSIRT, and all let all know."""
+        terms = '[[organisation]]\ntlp = "GREEN"\nreleasable_to = ["community"]\n'
+        text = self.sensors.read_text()
+        self.sensors.write_text(text.replace("[[organisation]]\n", terms))
+        countries = {party.country for party in files.registry_of(self.sensors, LANE).parties}
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        self.directory.write_text(
+            "".join(
+                f'[[csirt]]\nid = "{country.lower()}-cert"\nname = "CERT"\ncountry = "{country}"\n'
+                f'role = "national"\nverified_at = {today}\n'
+                f'constituency = {{ countries = ["{country}"] }}\n'
+                for country in sorted(countries)
+            )
+        )
+        self.run(LANE, "topics")
 
     def exercise(self, *arguments: str, status: int = 0) -> str:
         return self.run(LIVE, "exercise", *arguments, status=status)
@@ -84,6 +103,8 @@ class Drill:
             "SIGHTLINE_METRICS_PORT": "0",
             "SIGHTLINE_LATENESS": "30d",
         }
+        if settings.topic_prefix == LANE:
+            environment["SIGHTLINE_DIRECTORY"] = str(self.directory)
         arguments = ("-m", "pipeline", "worker", "--stage", stage)
         return Child(*arguments, environment=environment, log=log)
 
@@ -134,6 +155,7 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
             *("--days", "1", "--events", "100", "--campaigns", "2", "--dir", str(made.folder)),
         )
         assert BANNER in said
+        made.let_csirts_know()
         yield made
 
 
@@ -202,6 +224,7 @@ class TestLanes:
 
             drill.exercise("inject", "drill", "--dir", str(drill.folder))
             until(lambda: drill.records(LANE, "campaigns"), "a campaign of the world", 90)
+            until(lambda: drill.records(LANE, "deliveries"), "a CSIRT is told", 60)
             live, other = drill.records(LIVE), drill.records(LANE)
             for topics, foreign in ((live, (DRILL, STRAYED)), (other, (CANARY, FORGED))):
                 for said in (one for records in topics.values() for one in records):
@@ -240,6 +263,12 @@ class TestLanes:
         )
         teams = [team["team"] for team in score["teams"]]
         assert teams == sorted({party.country for party in registry.parties})
+        conduct = [team["conduct"] for team in score["teams"]]
+        assert sum(one["routed"] for one in conduct) > 0
+        for one in conduct:
+            assert one["routed"] <= one["due"]
+            assert (one["astray"], one["unruled"], one["breaches"]) == (0, 0, 0)
+            assert one["never"] == one["letters"]  # nobody wrote back
         truth = drill.folder / "truth.jsonl"
         truth.write_bytes(truth.read_bytes().replace(b'"c001"', b'"c009"'))
         mended = drill.exercise("score", "drill", "--dir", str(drill.folder), status=1)

@@ -113,7 +113,7 @@ ROLES = {  # what each may read, what each may write: all else is refused
         {*EVENTS.values(), *named("labels", "watches", "dead-letters")},
     ),
     "reader": (named("alerts", "campaigns", "sensors"), set()),
-    "partner": (named("campaigns"), set()),
+    "partner": (set(), set()),
 }
 
 
@@ -215,6 +215,22 @@ class TestSecurity:
             everything = {*ALL, *topics}
             assert {topic for topic in everything if read(settings, topic) == OK} == mine[0]
             assert {topic for topic in everything if writer.write(topic) == OK} == mine[1]
+
+    def test_a_partner_reads_what_is_released_to_it_and_nothing_else(self, kafka: Secured) -> None:
+        """Its letters; what alliances are told is read by those that are in one (below)."""
+        admin = AdminClient(for_librdkafka(kafka.admin()))
+        topics = {f"{PREFIX}{name}" for name in ("notify.acme", "notify.acme-2", "alliance.v9")}
+        for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
+            future.result(WITHIN)
+        kafka.sightline("principal", "add", "partner", "acme")
+        settings = kafka.settings("partner", "acme")
+        writer = Writer(settings)
+        everything = {*ALL, *topics}
+        assert f"{PREFIX}campaigns" in everything
+        assert {topic for topic in everything if read(settings, topic) == OK} == {
+            f"{PREFIX}notify.acme"
+        }
+        assert {writer.write(topic) for topic in everything} == {DENIED}
 
     def test_a_reader_has_a_consumer_group_of_its_own_and_no_other(self, kafka: Secured) -> None:
         reader, alerts = kafka.settings("reader", "one"), f"{PREFIX}alerts"
@@ -454,6 +470,9 @@ class TestSecurity:
         for name in ("sk-cert", "br-uni", "ke-bank"):
             sightline("principal", "add", "member", name, "--out", str(kafka.folder / "handover"))
         sightline("principal", "add", "alliances", "one", "--out", str(kafka.folder / "handover"))
+        for name in ("br-uni", "ke-bank"):
+            sightline("principal", "add", "partner", name, "--out", str(kafka.folder / "handover"))
+        partners = {name: kafka.settings("partner", name) for name in ("br-uni", "ke-bank")}
         topic = "v.alliance.v4"
         members = {
             name: kafka.settings("member", name) for name in ("sk-cert", "br-uni", "ke-bank")
@@ -486,12 +505,17 @@ class TestSecurity:
             assert b"ke-bank" not in campaigns.encode(first)
             assert read(members["br-uni"], topic) == OK
             assert read(members["ke-bank"], topic) == DENIED
-            assert {read(each, "v.campaigns") for each in members.values()} == {DENIED}
+            assert read(partners["br-uni"], topic) == OK
+            assert read(partners["ke-bank"], topic) == DENIED
+            assert {
+                read(each, "v.campaigns") for each in (*members.values(), *partners.values())
+            } == {DENIED}
             sightline("alliance", "leave", "v4", "br-uni", "--key", str(brs))
             said = sightline("alliance", "access")
             assert "v.member/br-uni" in said
             assert "reads nothing" in said
             assert read(members["br-uni"], topic) == DENIED
+            assert read(partners["br-uni"], topic) == DENIED
             told(seen_by("198.41.0.5", "br-uni"))
             told(seen_by("198.41.0.6", "cz-nren", "br-uni"))
             latest = heard(members["sk-cert"], 3)

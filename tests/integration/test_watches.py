@@ -54,8 +54,11 @@ class Watchers:
         self.count = 0
 
     def intel(self, *arguments: str) -> str:
+        return self.run("intel", *arguments)
+
+    def run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "intel", *arguments],
+            [sys.executable, "-m", "pipeline", *arguments],
             env=os.environ | self.pipeline.settings.environment(),
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
@@ -91,10 +94,16 @@ class Watchers:
         return one
 
 
-def test_a_sensor_sees_what_a_partner_shared(broker: Broker, tmp_path: Path) -> None:
+def test_a_sensor_sees_what_a_partner_shared(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     sensors = tmp_path / "sensors.toml"
     sensors.write_text(SENSORS)
-    pipeline = Pipeline(broker.bootstrap, "watches.", RULES, sensors, source_idle_after="10m")
+    pipeline = Pipeline(
+        broker.bootstrap, "watches.", RULES, sensors, source_idle_after="10m",
+        audit_log=str(tmp_path / "audit.jsonl"),
+    )  # fmt: skip
     pipeline.create_topics()
     watchers = Watchers(pipeline)
     with pipeline.worker(log=tmp_path / "worker") as worker:
@@ -132,3 +141,13 @@ def test_a_sensor_sees_what_a_partner_shared(broker: Broker, tmp_path: Path) -> 
         created = Counter(one.finding_info.uid for one in watchers.alerts() if one.activity_id == 1)
         assert set(created.values()) == {1}
     assert [line.split()[2] for line in watchers.intel("list").splitlines()] == [AFTER, NOBODY]
+
+    uid = grown.finding_info.uid
+    told = watchers.run("explain", uid)
+    assert "by no rule: CERT-X shared it (TLP:GREEN" in told
+    assert "  CZ  " in told
+    assert "  KE  " in told
+    assert told.count("events.") == 2
+    packed = str(tmp_path / "pack")
+    watchers.run("evidence", "pack", uid, "--out", packed)
+    assert f"{uid}: the same: sha256 " in watchers.run("evidence", "rerun", packed)

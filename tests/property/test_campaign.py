@@ -169,6 +169,22 @@ def test_order_and_duplicates_change_nothing(random: Random, twice: int) -> None
     assert told(records) == WANTED
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+def test_which_of_two_as_likely_is_told_depends_on_no_order(random: Random, alone: int) -> None:
+    """A tool keeps to its file and the file to its tool, each as unlikely by chance."""
+    other = ("sha256", "other")
+    records: list[Record] = [*WORLD, *ALERTS]
+    for nth in range(alone):
+        records += [
+            sighting("AT", (60 + nth) * HOUR, ("ip", "a"), other),
+            sighting("AT", (60 + nth) * HOUR, other, ("ip", "a")),
+        ]
+    wanted = told(records)
+    random.shuffle(records)
+    assert told(records) == wanted
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_how_events_are_labelled_changes_labels_and_nothing_else(seed: int) -> None:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.company import SAMPLE, lowest
+from pipeline.fold import Folds, bring_together, groups_of
 from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.sight import Group, Sightings, decode_sightings, encode, records
+from pipeline.slices import SLICES
 
 indicators = st.tuples(st.sampled_from(["ip", "domain"]), st.text("abc", min_size=1, max_size=3))
 PARTY = {"s": Party("north", "CZ")}
@@ -22,6 +24,32 @@ def test_a_sample_of_samples_is_the_sample_of_all(parts: list[list[tuple[str, st
     joined = lowest(each for part in parts for each in lowest(part))
     assert joined == lowest(reversed(everything))
     assert len(joined) == min(SAMPLE, len(set(everything)))
+
+
+@given(st.lists(st.lists(indicators, min_size=1, max_size=12), max_size=6))
+def test_what_was_met_is_what_the_events_named(events: list[list[tuple[str, str]]]) -> None:
+    """Against the plain way: all companions of all events that name it, and the sample of them."""
+    folds = {"ip": Folds(60_000 * SLICES)}  # nobody asks for domains
+    for found in events:
+        for kind, value in found:
+            if kind == "ip":
+                folds[kind].turn_to(1)[value] = 1
+        if len(found) > 1:
+            bring_together(found, folds)
+    told = {
+        value: set(companions)
+        for group in groups_of("ip", folds["ip"], 3)
+        for value, companions in zip(
+            group.values, group.companions or [()] * len(group.values), strict=True
+        )
+    }
+    every = {one for found in events for one in found if one[0] == "ip"}
+    assert told == {
+        one[1]: set(
+            lowest(each for found in events if one in found for each in found if each != one)
+        )
+        for one in every
+    }
 
 
 def intake(*, company: bool) -> Intake:
@@ -73,6 +101,9 @@ def test_companions_travel() -> None:
     groups = packed(EVENTS, company=True, partitions=1)
     sightings = Sightings("t/0", "north", "CZ", 3, 0, groups)
     assert decode_sightings(None, encode(sightings)) == sightings
+    alone = [Group(of.type, of.values, of.first_seen, of.last_seen) for of in groups]
+    passed_over = decode_sightings(None, encode(sightings), company=False)
+    assert passed_over == Sightings("t/0", "north", "CZ", 3, 0, alone)
     long = Group("ip", ["8" * 400_000, "9" * 400_000], [1, 2], [1, 2], [(("ip", "a"),), ()])
     halves = [decode_sightings(None, one) for one in records(Sightings("", "", "CZ", 3, 0, [long]))]
     told = {

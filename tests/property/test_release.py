@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from hashlib import sha256
 from itertools import chain, combinations, product
 from typing import NamedTuple
 
@@ -204,3 +205,21 @@ def test_no_byte_shows_what_any_recipient_may_not_see(name: str) -> None:
 def test_no_byte_shows_it_in_any_format(name: str) -> None:
     few = [State(Tlp.RED, frozenset()), State(Tlp.CLEAR, frozenset(["public"]))]
     nothing_shows(RECIPIENTS[name], [states_of(["SK", "community"]), few, few], exported)
+
+
+@pytest.mark.parametrize("name", RECIPIENTS)
+def test_no_credential_is_released_in_clear(name: str) -> None:
+    """A sensor may have written anything: it is a digest to everybody, as it ought to have been."""
+    rows = tuple(
+        Seen("credential", value, "cz-nren", "CZ", at, at + 1, 1)
+        for at, value in enumerate(("root:hunter2", f"sha256:{'ab' * 32}"))
+    )
+    to = (Grant("public"),)
+    terms = Terms({"cz-nren": Conditions(Tlp.CLEAR, None, to, country="CZ")})
+    view = release(made(rows, 0), terms, RECIPIENTS[name])
+    assert view is not None
+    assert b"hunter2" not in native(view)
+    covered = f"sha256:{sha256(b'root:hunter2').hexdigest()}"
+    assert {one.value for one in view.indicators} == {covered, f"sha256:{'ab' * 32}"}
+    # A name tells nothing that can be tried out, either.
+    assert view.id == campaigns.identity(("credential", covered))

@@ -126,7 +126,7 @@ def test_folding_then_correlating_is_correlating(
 
 
 def travelled(sightings: Sightings) -> Sightings:
-    read = decode_sightings(None, encode(sightings))
+    read = decode_sightings(None, encode(sightings), company=False)
     assert isinstance(read, Sightings)
     return read
 

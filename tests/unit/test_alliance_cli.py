@@ -130,3 +130,31 @@ def test_what_was_tampered_with_is_not_used(desk: Desk) -> None:
     version.write_bytes(version.read_bytes().replace(b'"payload":"', b'"payload":"AAAA'))
     assert "not used: version 1:" in desk("list", status=1)
     assert folder.read(load(desk.config, {})).current == {}
+
+
+def test_a_member_that_was_put_out_does_not_come_back_by_an_older_folder(desk: Desk) -> None:
+    """Nor does an alliance of the same name that somebody else has founded."""
+    folder_ = desk.at / "alliances" / "v4"
+    desk("remove", "v4", "cz-nren", *desk.key)
+    settings = load(desk.config, {})
+    assert [one.name for one in folder.read(settings).current["v4"].members] == ["SK"]
+    second = (folder_ / "2.json").read_bytes()
+    (folder_ / "2.json").unlink()
+    found = folder.read(settings)
+    assert found.current == {}
+    assert "version 2 was made or released by here" in found.wrong["v4"]
+    assert "version 2" in desk("show", "v4", status=2)
+    (folder_ / "2.json").write_bytes(second)
+    assert set(folder.read(settings).current) == {"v4"}
+
+    other = desk.at / "other"
+    other.mkdir()
+    (other / "sensors.toml").write_bytes((desk.at / "sensors.toml").read_bytes())
+    theirs = Desk(other)
+    theirs("create", "v4", *theirs.key, "--member", "RU")
+    theirs("add", "v4", "at-cert@AT", *theirs.key)
+    for version in (1, 2):
+        path = other / "alliances" / "v4" / f"{version}.json"
+        (folder_ / path.name).write_bytes(path.read_bytes())
+    assert set(folder.read(load(theirs.config, {})).current) == {"v4"}
+    assert folder.read(settings).current == {}

@@ -15,8 +15,10 @@ ROOT = Path(pipeline.__file__).parent
 SHARED = (
     "instant",
     "value",
+    "column",
     "required",
     "table",
+    "outline",
     "mapper",
     "record",
     "format",
@@ -58,8 +60,8 @@ WAY = (
     "slices",
     "window",
     "sight",
-    "fold",
     "company",
+    "fold",
     "geo",
     "aspects",
     "feedback",
@@ -87,6 +89,7 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("life", "desk")),
+    "share.credential",
     "share.release",
     "share.dsse",
     "share.alliance",
@@ -102,20 +105,21 @@ WAY = (
     *(f"share.{stage}" for stage in ("subject", "filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
     *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
+    "share.addressee",
     "share.directory_import",
     *(f"view.{stage}" for stage in ("facet", "line", "dossier")),
     "dead_letter",
     "resend",
     "share.erasure",
     *(f"explain.{part}" for part in ("judge", "inquiry", "named", "when")),
-    *(f"explain.{part}" for part in ("found", "absence", "grouped", "words")),
+    *(f"explain.{part}" for part in ("found", "watched", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
     # Exercises, on a lane of their own.
-    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "team")),
+    *(f"exercise.{part}" for part in ("cexf", "control", "payload", "seal", "conduct", "team")),
 )
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
 CALENDAR = {"share.deadline"}

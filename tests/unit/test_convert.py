@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from pipeline.adapter.format import Options
-from pipeline.shell import cli
+from pipeline.shell import cli, converting
 from pipeline.shell.converting import clock_of, options_of, zone_of
 from pipeline.shell.settings import WrongUseError
 from tests.golden.cases import FOLDER
@@ -44,6 +45,33 @@ def test_a_compressed_file_is_the_same(
     packed.write_bytes(gzip.compress(SSHD.read_bytes()))
     plain = run(capfdbinary, str(SSHD), "--reference", "2025-01-01")
     assert run(capfdbinary, str(packed), "--reference", "2025-01-01") == plain
+
+
+def test_a_compressed_file_that_is_broken_is_told(
+    capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    packed = tmp_path / "sshd.gz"
+    whole = gzip.compress(SSHD.read_bytes() * 50)
+    packed.write_bytes(whole[:40] + b"\xff" * 40 + whole[80:])
+    status, _, said = run(capfdbinary, str(packed), "--format", "syslog")
+    assert status == 2
+    assert said.startswith(f"sightline: {packed}: ")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 64, 1000])
+def test_lines_do_not_hang_on_how_a_file_is_read(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a line that is too long, so much is kept that it is seen to be."""
+    monkeypatch.setattr(converting, "_BLOCK", at_once)
+    monkeypatch.setattr(converting, "_LONGEST", 20)
+    text = b"\na\n\nbcd\r\n" + b"x" * 20 + b"\n" + b"y" * 50 + b"\nlast\n" + b"z" * 45 + b"\nend"
+    blocks = [block for block in converting._read("-", io.BytesIO(text)) if block]
+    lines = [line for block in blocks for line in block]
+    assert [line[:20] for line in lines] == [
+        *(b"\n", b"a\n", b"\n", b"bcd\r\n", b"x" * 20, b"y" * 20, b"last\n", b"z" * 20, b"end")
+    ]
 
 
 def test_what_is_rejected_is_told_by_line(

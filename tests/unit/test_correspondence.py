@@ -9,6 +9,7 @@ from pipeline.alert import Alert, alert
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
+from pipeline.share import letter as letters
 from pipeline.share.account import account
 from pipeline.share.correspondence import MOST_REQUESTS, REQUESTS_MS, Correspondence, Ruling
 from pipeline.share.directory import OPERATOR, Constituency, Csirt, Directory, Role
@@ -187,6 +188,32 @@ def test_a_request_goes_to_those_who_were_told_and_its_answer_back() -> None:
     assert one.said("nobody", Request(thread, "*", "?", NOW), NOW) == []
     assert one.ignored == 2
     assert [entry.to for entry in one.said(OPERATOR, Request(of.id, "KE", "?", NOW), NOW)] == ["ke"]
+
+
+def test_nobody_can_try_out_who_asked() -> None:
+    """Who is asked knows the text, and may guess all else that a person chose."""
+    one = writing()
+    of = campaign("cz", "ke", "br")
+    to(one, of)
+    cz, ke = (one.ledger.get(of.id, name) for name in ("cz", "ke"))
+    assert cz is not None
+    assert ke is not None
+    salt = "0123456789abcdef0123456789abcdef"
+    asked = one.said("cz", Request(cz.thread, "ke", "Which port?", NOW, salt=salt), NOW)
+    (letter,) = asked
+    assert isinstance(letter.letter.body, Asked)
+    shown = letters.encode(letter.letter).decode()
+    guesses = {
+        identity(by, Request(thread, who, "Which port?", NOW))
+        for by in ("cz", "br", OPERATOR)
+        for thread in (cz.thread, ke.thread, of.id)
+        for who in ("ke", "KE", "*")
+    }
+    assert not [guess for guess in guesses if guess in shown]
+    assert salt not in shown
+    with pytest.raises(msgspec.ValidationError, match="salt"):
+        decode(encode(Request(cz.thread, "ke", "Which port?", NOW)))
+    assert decode(encode(Request(cz.thread, "ke", "Which port?", NOW, named=True)))
 
 
 def test_requests_are_bounded() -> None:

@@ -11,11 +11,21 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from pipeline.benign import NOTHING_LISTED
+from pipeline.episode import Change
+from pipeline.explain import watched, words
+from pipeline.explain.inquiry import Inquiry
+from pipeline.explain.when import moment
+from pipeline.geo import Geo
 from pipeline.share import neutral
 from pipeline.share.phrasing import countries_as_actors
+from pipeline.share.tlp import Pap, Tlp
 from pipeline.shell.evidence import packing, standalone
+from pipeline.sight import Group, Sightings
+from pipeline.watch import Seen, Watch, watch_alert
 from tests.unit.inside import sightline
 from tests.unit.test_cli import NOON, RULE, SENSORS, event
 
@@ -327,3 +337,65 @@ def test_a_judgement_that_names_a_state_needs_more(world: World) -> None:
     run = world.pack("no", "--judgement", "judgement.toml")
     assert run.returncode == 2
     assert "2 independent sources" in run.stderr
+
+
+WATCH = {
+    "id": "w1", "type": "ip", "value": "198.41.0.5", "source": "CERT-X *", "reference": "r-7",
+    "tlp": "GREEN", "pap": "CLEAR", "confidence": 40, "valid_until": NOON + 86_400_000,
+}  # fmt: skip
+
+
+def test_what_a_partner_shared_is_packed_and_explained_too(world: World) -> None:
+    folder = world.folder
+    (folder / "watches.jsonl").write_text(json.dumps(WATCH) + "\n")
+    run = world("correlate", "--sensors", "sensors.toml", "--rules", "rule.yml", "--input",
+                "events.jsonl", "--output", "with-watches.jsonl", "--watches", "watches.jsonl")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    rows = [json.loads(row) for row in (folder / "with-watches.jsonl").read_text().splitlines()]
+    (found,) = (row for row in rows if row["unmapped"].get("watch"))
+    uid = found["finding_info"]["uid"]
+    run = world.evidence("pack", uid, "--out", "watched", "--events", "events.jsonl",
+                         "--alerts", "with-watches.jsonl")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "1 alerts, 1 events" in run.stdout
+    assert by_script(folder / "watched").returncode == 0
+    (alert,) = (folder / "watched/alerts.jsonl").read_text().splitlines()
+    assert json.loads(alert)["unmapped"] == found["unmapped"]
+    assert "CERT-X \\* shared it" in (folder / "watched/statement.en.md").read_text()
+    run = world.evidence("rerun", "watched")
+    assert (run.returncode, run.stdout.count("the same")) == (0, 1), run.stdout
+
+    # What the events do not come to is not signed.
+    lie = found | {"unmapped": found["unmapped"] | {"countries": ["AT", "CZ"]}}
+    (folder / "lie.jsonl").write_text(json.dumps(lie) + "\n")
+    run = world.evidence("pack", uid, "--out", "lie", "--events", "events.jsonl",
+                         "--alerts", "lie.jsonl")  # fmt: skip
+    assert run.returncode == 1
+    assert "the events that there are come to" in run.stderr
+
+
+def test_an_alert_on_a_watch_is_explained() -> None:
+    seen = Seen()
+    for at, country, organisation in ((NOON, "CZ", "a"), (NOON + 10, "AT", "b")):
+        seen.note(at, country, organisation, (Tlp.GREEN, Pap.GREEN))
+        seen.last = at
+    watch = msgspec.convert(WATCH, Watch)
+    told = watch_alert(watch, seen, Change.OPENED, NOTHING_LISTED, Geo())
+    inquiry = Inquiry((), None, {("ip", "198.41.0.5")}, {})
+    for organisation, country, at in (("b", "AT", NOON + 9), ("a", "CZ", NOON), ("x", "KE", 5)):
+        group = Group("ip", ["198.41.0.5"], [at], [at + 1])
+        inquiry.sighted(Sightings("s", organisation, country, 0, 0, [group]))
+    assert told.unmapped.watch
+    found = watched.explained(told, told.unmapped.watch, inquiry)
+    # What was seen at another time than it tells of is not why it is there.
+    assert [(one.country, one.organisations) for one in found.countries] == [
+        ("CZ", ("a",)), ("AT", ("b",)),
+    ]  # fmt: skip
+    lines = list(words.of_watch(found))
+    assert lines[1] == (
+        "by no rule: CERT-X * shared it, there r-7 (TLP:GREEN, 40 percent sure, until "
+        f"{moment(NOON + 86_400_000)})"
+    )
+    assert lines[2] == "severity low: its source is not sure"
+    nothing = watched.explained(told, told.unmapped.watch, Inquiry((), None, set(), {}))
+    assert list(words.of_watch(nothing))[-1].endswith("look further back")

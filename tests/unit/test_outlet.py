@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
 
+from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign, Member, Seen
-from pipeline.registry import read_registry
+from pipeline.share.release import THE_PUBLIC
 from pipeline.share.terms import Conditions, Grant, Terms
 from pipeline.share.tlp import Tlp
 from pipeline.shell.export.cli import Format, export
 from pipeline.shell.export.following import Told
-from pipeline.shell.export.outlet import Outlet, recipient_of
-from pipeline.shell.settings import WrongUseError
+from pipeline.shell.export.outlet import Outlet
+from pipeline.shell.export.source import source
+from pipeline.shell.settings import Settings, WrongUseError
 from tests.unit.test_stix import AT, IP, campaign, seen
 
 NOW = AT + 3_600_000
@@ -44,10 +47,8 @@ def told(*campaigns: Campaign, gone: tuple[str, ...] = ()) -> Told:
 
 
 def public(**of: Conditions) -> Outlet:
-    registry, problems = read_registry(REGISTRY, "sensors.toml")
-    assert registry is not None, problems
     terms = Terms({name.replace("_", "-"): each for name, each in of.items()})
-    return Outlet(terms, recipient_of("public", registry))
+    return Outlet(terms, THE_PUBLIC)
 
 
 def test_only_what_the_policy_leaves_and_only_what_is_new() -> None:
@@ -82,12 +83,41 @@ def test_a_view_whose_oldest_becomes_another_is_withdrawn_under_its_first_name()
     assert both[second].withdrawn is msgspec.UNSET
 
 
-def test_nobody_by_that_name() -> None:
-    registry, _ = read_registry(REGISTRY, "sensors.toml")
-    assert registry is not None
-    assert recipient_of("ke-bank", registry).id == "ke-bank"
-    with pytest.raises(WrongUseError, match="no organisation of the registry"):
-        recipient_of("nobody", registry)
+DIRECTORY = """
+[[csirt]]
+id = "sk-cert"
+name = "Slovak CSIRT"
+country = "SK"
+role = "national"
+source = "made up"
+verified_at = 2026-01-01
+"""
+
+
+def test_a_csirt_and_a_country_are_somebody(tmp_path: Path) -> None:
+    """What is granted to a country is its CSIRT's, too; what is granted to the CSIRT is not all
+    the country's.
+    """
+    (tmp_path / "sensors.toml").write_text(
+        REGISTRY.replace('"public"', '"SK"').replace(
+            'name = "A bank in Kenya"', 'name = "K"\ntlp = "AMBER"\nreleasable_to = ["sk-cert"]'
+        )
+    )
+    (tmp_path / "directory.toml").write_text(DIRECTORY)
+    (tmp_path / "c.jsonl").write_bytes(campaigns.encode(campaign()) + b"\n")
+    settings = Settings(
+        sensors=str(tmp_path / "sensors.toml"), directory=str(tmp_path / "directory.toml")
+    )
+
+    def shown(to: str) -> tuple[str, ...]:
+        (told_,) = source(settings, tmp_path / "c.jsonl", False, to, Event()).told()
+        return tuple(name for one in told_.campaigns.values() for name in one.organisations)
+
+    assert shown("SK") == ("cz-nren",)
+    assert shown("sk-cert") == ("cz-nren", "ke-bank")
+    assert shown("KE") == ()
+    with pytest.raises(WrongUseError, match="'nobody' is no organisation of the registry, CSIRT"):
+        shown("nobody")
 
 
 def test_an_alliance_has_a_topic_and_no_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.registry import read_registry
 from pipeline.rule import Level, Rule
 from pipeline.rule_file import read_rules
+from pipeline.share.alliance import Alliance, Extender, Member
 from pipeline.share.tlp import Pap, Tlp
 from pipeline.shell import schemas, topics
+from pipeline.shell.alliances import folder
 from pipeline.shell.files import carried, read_text
 from pipeline.shell.settings import Settings
 from pipeline.sight import Group, Sightings, encode
@@ -255,24 +258,44 @@ def test_what_is_carried_is_valid() -> None:
             jsonschema.validate(document, schema("rule.json"))
 
 
-def test_asyncapi_names_every_topic_and_resolves() -> None:
+_OF_MANY = (
+    (r"events\.[^.]+\..+", "events.{country}.{organisation}"),
+    (r"notify\..+", "notify.{csirt}"),
+    (r"feed\..+", "feed.{subscriber}"),
+    (r"replies\..+", "replies.{csirt}"),
+    (r"alliance\.[^.]+", "alliance.{alliance}"),
+    (r"alliance\.[^.]+\.counts", "alliance.{alliance}.counts"),
+)
+
+
+def test_asyncapi_names_every_topic_and_resolves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an installation, and of an exercise, that have all that a topic can be made for."""
+    (tmp_path / "directory.toml").write_text(
+        '[[csirt]]\nid = "cz"\nname = "CZ"\ncountry = "CZ"\nrole = "national"\n'
+    )
+    (tmp_path / "delivery.toml").write_text(
+        '[[subscriber]]\nid = "soc"\nsees = "*"\ntopic = true\n'
+    )
+    v4 = Alliance("v4", 1, 0, (Member("CZ"),), (Extender("x", "k"),))
+    monkeypatch.setattr(folder, "read", lambda _: folder.Read({"v4": [v4]}, {}))
+    here = Settings(
+        directory=str(tmp_path / "directory.toml"), delivery=str(tmp_path / "delivery.toml")
+    )
+    drill = msgspec.structs.replace(here, lane="exercise", topic_prefix="exercise.drill-1.")
     document = yaml.safe_load((schemas.FOLDER / "asyncapi.yaml").read_text("utf-8"))
     registry, _ = read_registry(read_text(carried("marx", "sensors.toml")))
     assert registry is not None
     channels = {channel["address"]: channel for channel in document["channels"].values()}
     names = set()
-    for wanted in topics.wanted(registry, Settings()):
-        name = (
-            "events.{country}.{organisation}" if wanted.name.startswith("events.") else wanted.name
-        )
+    for wanted in (*topics.wanted(registry, here), *topics.wanted(registry, drill)):
+        name = wanted.name.removeprefix(drill.topic_prefix)
+        name = next((of for pattern, of in _OF_MANY if re.fullmatch(pattern, name)), name)
         names.add(name)
         kafka = channels[name].get("bindings", {}).get("kafka", {})
         policy = kafka.get("topicConfiguration", {}).get("cleanup.policy", ["delete"])
         assert policy == [wanted.config.get("cleanup.policy", "delete")]
-    for name in ("notify.{csirt}", "replies.{csirt}"):  # where there is a directory
-        configuration = channels[name]["bindings"]["kafka"]["topicConfiguration"]
-        assert configuration == {"cleanup.policy": [topics.COMPACTED["cleanup.policy"]]}
-        names.add(name)
     assert names == set(channels)
     for channel in document["channels"].values():
         for message in channel["messages"].values():

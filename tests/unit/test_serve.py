@@ -35,7 +35,7 @@ LISTED = Benign([Warninglist("scanners", "Scanners", 1, "networks", ("218.237.65
 def people(tmp_path_factory: pytest.TempPathFactory) -> Users:
     path = tmp_path_factory.mktemp("people") / "users.toml"
     path.write_text(
-        user_table("ann", Role.ANALYST, hashed(ANN), "cz-nren")
+        user_table("ann", Role.ANALYST, hashed(ANN), "cz-nren", "*")
         + user_table("ron", Role.READER, hashed(RON), "")
     )
     return read_users(path, path.with_name("key"))

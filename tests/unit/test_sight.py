@@ -261,10 +261,11 @@ HEADER = encode(["events/0", "o", "CZ", 1, 2])[1:]
     ],
     ids=["empty", "JSON", "progress", "no UTF-8", "deep", "a value too many", "a time too many"],
 )
-def test_a_record_that_is_not_ours_is_told_in_one_way(value: bytes) -> None:
+@pytest.mark.parametrize("company", [True, False])
+def test_a_record_that_is_not_ours_is_told_in_one_way(value: bytes, company: bool) -> None:
     """Whatever raised another error once ended the worker, again at each restart."""
     with pytest.raises(msgspec.DecodeError):
-        decode_sightings(None, value)
+        decode_sightings(None, value, company=company)
 
 
 def test_records_are_split_until_they_fit() -> None:

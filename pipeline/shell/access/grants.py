@@ -189,13 +189,16 @@ def _member(principal: Principal, settings: Settings) -> set[Grant]:
     """What the alliances are told that it is a member of, and reads in; not prefixed: alliance.v4
     would be the beginning of alliance.v40.
     """
-    told = [
+    return _readings(principal, settings, *_told(principal, settings))
+
+
+def _told(principal: Principal, settings: Settings) -> list[str]:
+    return [
         name
         for one in folder.read(settings).current.values()
         if any(member.name == principal.name for member in one.readers)
         for name in (topic(one.id), counts_topic(one.id))
     ]
-    return _readings(principal, settings, *told)
 
 
 def _worker(principal: Principal, settings: Settings) -> set[Grant]:
@@ -232,7 +235,8 @@ def _reader(principal: Principal, settings: Settings) -> set[Grant]:
 
 
 def _partner(principal: Principal, settings: Settings) -> set[Grant]:
-    return _readings(principal, settings, "campaigns")
+    """What is released to it: its letters, and what its alliances are told. It says nothing."""
+    return _readings(principal, settings, f"notify.{principal.name}", *_told(principal, settings))
 
 
 _ROLES: dict[Role, Callable[[Principal, Settings], set[Grant]]] = {

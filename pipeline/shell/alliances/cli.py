@@ -208,8 +208,9 @@ def verify(
 
     root = dsse.fingerprint(dsse.raw(read_public_key(key))) if key else ""
     found = verified(folder.contents(folder.folder_of(settings), identity), root)
-    if isinstance(found, str):
-        print(printable(f"{identity}: {found}"))
+    wrong = found if isinstance(found, str) else folder.read(settings).wrong.get(identity)
+    if wrong is not None:
+        print(printable(f"{identity}: {wrong}"))
         raise typer.Exit(1)
     print(printable(f"{identity}: {len(found)} versions, each signed by one who could"))
 
@@ -225,7 +226,8 @@ def access(config: Config = None) -> None:
     principals = Principals(settings)
     for user, state in sorted(principals.states().items()):
         principal = principal_of(user, settings.topic_prefix)
-        if principal is None or principal.role is not Role.MEMBER or not state.credential:
+        reading = principal is not None and principal.role in {Role.MEMBER, Role.PARTNER}
+        if principal is None or not reading or not state.credential:
             continue
         wanted = grants(principal, settings)
         if wanted != state.allowed:
@@ -266,7 +268,7 @@ def _add(settings: Settings, versions: list[bytes], alliance: Alliance, key: Pat
     content = signed(alliance, read_private_key(key))
     path = folder.add(settings, versions, alliance, content)
     AuditLog(audit_path(settings)).append(
-        actor(), "alliance", alliance.id, version=alliance.version, digest=digest(content),
+        actor(), folder.MADE, alliance.id, version=alliance.version, digest=digest(content),
         members=tuple(one.name for one in alliance.members),
     )  # fmt: skip
     print(printable(f"{alliance.id}: version {alliance.version}, {path}"))

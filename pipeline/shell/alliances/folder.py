@@ -1,6 +1,8 @@
 """The folder of alliances: `<id>/1.json`, `<id>/2.json`, …, each version a signed envelope.
 
-A folder that does not verify is no alliance, and nothing is released to it.
+A folder that does not verify is no alliance, and nothing is released to it; nor to one that has
+lost a version that was made here, or by which something was released, as the audit log tells: an
+older copy would let in again who was put out, and another of the same name whoever founded it.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from pipeline.share.alliance import Alliance, verified
+from pipeline.share.alliance import Alliance, digest_of, verified
+from pipeline.shell.audit_log import audit_path, entries
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
 from pipeline.shell.signing import sync_folder
 
+MADE, RELEASED = "alliance", "released"
+"""What the audit log calls it that a version was made, and that something was released by one."""
 MOST: Final = 1_000
 """Alliances in a folder, and versions of one."""
 
@@ -53,15 +58,41 @@ def read(settings: Settings) -> Read:
     except OSError as error:
         raise FailedError(f"{folder}: {error.strerror}") from None
     found = Read({}, {})
+    known = _known(settings)
     for name in names:
         versions = verified(contents(folder, name))
         if not isinstance(versions, str) and versions[-1].id != name:
             versions = f"it is the alliance {versions[-1].id!r}"
+        if not isinstance(versions, str) and name in known and not _holds(versions, *known[name]):
+            versions = (
+                f"version {known[name][0]} was made or released by here, and is not in the folder: "
+                "somebody has put an older copy, or another alliance, in its place"
+            )
         if isinstance(versions, str):
             found.wrong[name] = versions
         else:
             found.alliances[name] = versions
     return found
+
+
+def _known(settings: Settings) -> dict[str, tuple[int, str]]:
+    """By alliance, the newest version that is known to have been, and its digest."""
+    found: dict[str, tuple[int, str]] = {}
+    for entry in entries(audit_path(settings), MADE, RELEASED):
+        facts = entry.facts
+        name = entry.about if entry.action == MADE else facts.get("alliance")
+        of = facts.get("digest" if entry.action == MADE else "signed")
+        version = facts.get("version")
+        if not (isinstance(name, str) and isinstance(version, int) and isinstance(of, str)):
+            continue
+        # Whoever makes one here may found it anew.
+        if entry.action == MADE or version >= found.get(name, (0, ""))[0]:
+            found[name] = version, of
+    return found
+
+
+def _holds(versions: Sequence[Alliance], version: int, of: str) -> bool:
+    return len(versions) >= version and digest_of(versions[version - 1]) == of
 
 
 def contents(folder: Path, name: str) -> list[bytes]:

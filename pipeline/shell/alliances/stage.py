@@ -24,7 +24,7 @@ from pipeline.campaign import campaign
 from pipeline.campaign.campaign import Campaign
 from pipeline.registry import Registry
 from pipeline.share import counts
-from pipeline.share.alliance import Alliance, counts_topic, topic
+from pipeline.share.alliance import Alliance, counts_topic, digest_of, topic
 from pipeline.share.release import Reader
 from pipeline.share.views import REMEMBERED_MS, Publication, long_over
 from pipeline.shell import metrics, topics
@@ -202,10 +202,11 @@ class AllianceStage:
         await asyncio.to_thread(
             self._audit.append,
             STAGE,
-            "released",
+            folder.RELEASED,
             about,
             alliance=alliance.id,
             version=alliance.version,
+            signed=digest_of(alliance),
             topic=name,
             digest=sha256(value).hexdigest(),
         )

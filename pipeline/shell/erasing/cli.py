@@ -13,7 +13,7 @@ from pipeline.shell.audit_log import AuditLog, actor, audit_path
 from pipeline.shell.erasing import local
 from pipeline.shell.erasing.topics import Eraser
 from pipeline.shell.printable import printable
-from pipeline.shell.settings import WrongUseError, load, milliseconds
+from pipeline.shell.settings import FailedError, WrongUseError, load, milliseconds
 
 
 def erase(
@@ -35,7 +35,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else say what would go.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")] = None,
 ) -> None:
-    """Forget an indicator or a person, in all topics and stores. The workers must be stopped."""
+    """Forget an indicator or a person, everywhere. Workers, serve and ship must be stopped."""
     settings = load(config)
     given = list(texts or ())
     if from_ is not None:
@@ -59,9 +59,15 @@ def erase(
         print(printable(f"{folder}: {count} events"))
     for path in (*here.packs, *here.stores):
         print(printable(f"{path}: the whole of it"))
+    at_work = [*eraser.at_work(), *local.at_work(settings)]
     if not yes:
         print("nothing was changed: --yes does it. Of events, all in the same partition go")
+        if at_work:
+            print(printable(f"stop first, for they remember it: {', '.join(at_work)}"))
         return
+    if at_work:
+        # Before anything is begun: what is at work would tell again what it has read.
+        raise FailedError(f"stop first, for they remember it: {', '.join(at_work)}")
     audit = AuditLog(audit_path(settings))
     subject = audit.digest("erased", "\n".join(sorted(given)))
     ground, topics = basis or "none stated", tuple(sorted(plan.found))

@@ -10,7 +10,9 @@ from msgspec import Struct
 from pipeline.share.erasure import Sought, of_pack
 from pipeline.share.evidence import ENVELOPE
 from pipeline.shell.files import state_folder
+from pipeline.shell.held import is_held, lock_of
 from pipeline.shell.key_ring import shred
+from pipeline.shell.serve.part import folder_of as parts_of
 from pipeline.shell.settings import FailedError, Settings
 from pipeline.shell.ship.spool import rewrite
 
@@ -21,6 +23,19 @@ class Local(Struct, frozen=True):
     spools: dict[Path, int]
     packs: tuple[Path, ...]
     stores: tuple[Path, ...]
+
+
+def at_work(settings: Settings) -> list[str]:
+    """Those of this machine that remember what they have read."""
+    found = []
+    if is_held(lock_of(Path(settings.serve_store))):
+        found.append("sightline serve")
+    for folder in sorted(state_folder().glob("*.spool")):
+        locks = folder.parent.glob(f"{folder.stem}*.lock")
+        found += [
+            f"sightline ship ({lock.name.removesuffix('.lock')})" for lock in locks if is_held(lock)
+        ]
+    return found
 
 
 def look(settings: Settings, sought: Sought, evidence: tuple[Path, ...]) -> Local:
@@ -62,6 +77,7 @@ def _stores(settings: Settings) -> Iterator[Path]:
     for suffix in ("", "-wal", "-shm"):
         yield Path(settings.serve_store + suffix)
         yield Path(f"{settings.serve_store}.taxii{suffix}")
+    yield from parts_of(settings.serve_store).glob("*")
 
 
 def _in_file(path: Path, sought: Sought) -> bool:

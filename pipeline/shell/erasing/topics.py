@@ -137,12 +137,14 @@ class Eraser:
         told = self._cluster.configuration(self._topics)
         return {topic for topic, own in told.items() if "compact" in own["cleanup.policy"]}
 
+    def at_work(self) -> list[str]:
+        """The workers that remember what they have read, by their groups."""
+        return [f"the workers of {group}" for group in self._cluster.at_work()]
+
     def erase(self, plan: Plan) -> None:
         """Carry it out, and look whether it is gone for every reader; else a `FailedError`."""
-        if at_work := self._cluster.at_work():
-            raise FailedError(
-                f"stop the workers first: {', '.join(at_work)} has members, and remembers it"
-            )
+        if at_work := self.at_work():
+            raise FailedError(f"stop first: {', '.join(at_work)}")
         self._require_read(plan)
         touched = sorted(plan.found)
         before = self._cluster.configuration(touched)

@@ -143,9 +143,10 @@ def rerun_(folder: Pack, key: Key = None, config: Config = None) -> None:
     settings = load(config, lateness=f"{stated.lateness_ms}ms", known_benign=stated.known_benign)
     registry, rules = rerun.read_inputs(files_)
     shown = [one.event for row in files_[EVENTS].splitlines() if (one := read_line(row)).shown]
+    watches = rerun.watches_of(packing.alerts_in(files_))
     again = {
         one.finding_info.uid: alert_digest(one)
-        for one in rerun.run(shown, registry, rules, settings, stated.exercise)
+        for one in rerun.run(shown, registry, rules, settings, stated.exercise, watches)
     }
     here = rerun.parameters(settings, stated.published)
     same = True

@@ -20,6 +20,7 @@ from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
 from pipeline.slices import SLICES
 from pipeline.surprise import base_slices
+from pipeline.watch import is_watched
 
 
 class Wanted(Struct, frozen=True):
@@ -47,11 +48,14 @@ def wanted(alerts: Iterable[Alert], rules: Mapping[str, Rule]) -> Wanted:
     spans: dict[Indicator, tuple[int, int]] = {}
     for alert in alerts:
         rule = rules.get(alert.finding_info.analytic.uid)
-        if rule is None:
+        if rule is not None:
+            history = (base_slices(rule.timespan_ms) + SLICES) * rule.timespan_ms // SLICES
+        elif is_watched(alert):
+            history = 0
+        else:
             said = alert.finding_info
             raise WrongUseError(f"alert {said.uid}: there is no rule {said.analytic.uid}")
         one = alert.observables[0]
-        history = (base_slices(rule.timespan_ms) + SLICES) * rule.timespan_ms // SLICES
         first = max(alert.finding_info.first_seen_time - history, 0)
         last = alert.finding_info.last_seen_time
         known = spans.get((one.name, one.value), (first, last))

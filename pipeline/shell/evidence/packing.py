@@ -25,6 +25,7 @@ from pipeline.shell.evidence import rerun, standalone
 from pipeline.shell.observe import key as said_by
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
 from pipeline.shell.signing import public_pem
+from pipeline.watch import is_watched
 
 
 def made(
@@ -40,14 +41,19 @@ def made(
 ) -> Gathered:
     """All of a pack but events and envelope. The events must come to what was told."""
     reduced = rerun.reduced(registry, _involved(events, registry))
-    used = {alert.finding_info.analytic.uid for alert in told}
+    used = {alert.finding_info.analytic.uid for alert in told} & rules.keys()
+    # Watches are seen in the slices of the rules that are on their type.
+    watched = {alert.observables[0].name for alert in told if is_watched(alert)}
+    used |= {uid for uid, (_, rule) in rules.items() if rule.indicator_type in watched}
     sources = {path: files.read_text(path) for path in sorted({rules[uid][0] for uid in used})}
     plain = {
         "registry.toml": reduced.encode(),
         **{name: text.encode() for name, text in _named(sources).items()},
     }
     small, known = rerun.read_inputs(plain)
-    found = rerun.run([one.raw for one in events], small, known, settings, settings.exercise)
+    raw = [one.raw for one in events]
+    watches = rerun.watches_of(told)
+    found = rerun.run(raw, small, known, settings, settings.exercise, watches)
     alerts: list[Alert] = []
     published: dict[str, str] = {}
     for alert in told:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
+
 import pipeline
 from pipeline import __version__
 from pipeline.alert import Alert
@@ -17,6 +19,7 @@ from pipeline.share.evidence import Parameters
 from pipeline.shell import files
 from pipeline.shell.offline import OfflineRun, alerts
 from pipeline.shell.settings import FailedError, Settings
+from pipeline.watch import Watch
 
 
 def code_digest() -> str:
@@ -58,17 +61,35 @@ def run(
     rules: Sequence[Rule],
     settings: Settings,
     exercise: str,
+    watches: Iterable[Watch] = (),
 ) -> list[Alert]:
-    """All alerts of some events in order of time, as they end. `exercise`: whose they are."""
+    """All alerts of some events in order of time, as they end. `exercise`: whose they are;
+    `watches`: what partners shared, besides.
+    """
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    offline = OfflineRun(registry, rules, settings.lateness_ms, geo=geo, exercise=exercise)
+    offline = OfflineRun(
+        registry, rules, settings.lateness_ms,
+        benign=benign, geo=geo, watches=watches, exercise=exercise,
+    )  # fmt: skip
 
     def refuse(line: int, rejection: Rejection) -> None:
         raise FailedError(f"event {line} of the pack: {rejection.reason}: {rejection.detail}")
 
-    return list(
+    by_rules = list(
         alerts(offline.episodes((e.encode() for e in events), refuse), geo, benign, exercise)
     )
+    return by_rules + offline.watched()
+
+
+def watches_of(told: Iterable[Alert]) -> list[Watch]:
+    """What was watched for, as the alerts on it say: of when it was of interest they hold all."""
+    found = []
+    for alert in told:
+        said, one = alert.unmapped.watch, alert.observables[0]
+        if said is not msgspec.UNSET:
+            fields = {**msgspec.structs.asdict(said), "type": one.name, "value": one.value}
+            found.append(msgspec.convert(fields, Watch))
+    return found
 
 
 def reduced(registry: Registry, involved: Iterable[Party]) -> str:
@@ -83,6 +104,8 @@ def reduced(registry: Registry, involved: Iterable[Party]) -> str:
         name = of.id if of.id in shown else f"other-{number}--"
         rows.append(f'[[organisation]]\nid = "{name}"\ncountry = "{of.country}"\nname = "{name}"\n')
         if of.id in shown:
+            labels = (("tlp", of.conditions.tlp), ("pap", of.conditions.pap))
+            rows += [f'{key} = "{label}"\n' for key, label in labels if label is not None]
             stand = [(sensor.id, sensor.party.country) for sensor in of.sensors]
         else:
             stand = [(f"{name}{n}", party.country) for n, party in enumerate(of.parties, 1)]

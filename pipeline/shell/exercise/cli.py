@@ -34,11 +34,12 @@ from pipeline.shell.access.grants import Principal, Role
 from pipeline.shell.exercise import switch
 from pipeline.shell.exercise.folder import SETTINGS, Folder, digest, scenario_of
 from pipeline.shell.exercise.injecting import Injecting, StoppedError
+from pipeline.shell.exercise.post import notified
 from pipeline.shell.exercise.view import result_lines
 from pipeline.shell.observe import decode_alert
 from pipeline.shell.past import Past, instead
 from pipeline.shell.printable import plain_json, printable
-from pipeline.shell.settings import FailedError, Settings, WrongUseError, load
+from pipeline.shell.settings import FailedError, Settings, WrongUseError, load, milliseconds
 from pipeline.world.truth import Truth
 
 T = TypeVar("T")
@@ -266,10 +267,14 @@ def _delete(lane: Settings) -> int:
 def score(
     exercise: Name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    within: Annotated[
+        str, typer.Option(help="How long a CSIRT may take to answer a letter.")
+    ] = "24h",
     directory: Where = None,
     config: Config = None,
 ) -> None:
     """Hold what was told against the truth that was sealed, for each team."""
+    within_ms = milliseconds("within", within)
     folder = _folder(exercise, directory)
     lane = folder.lane(_broker(load(config)))
     _quiet()
@@ -278,7 +283,8 @@ def score(
         raise WrongUseError(f"there is no exercise {exercise!r} at {lane.broker}")
     truths = folder.truths(control.seal)
     told_, alerts, said = _asked(lane, lambda: asyncio.run(_told(lane)))
-    of = result(exercise, folder.scenario(), truths, told_, alerts, said, control.teams)
+    who = _asked(lane, lambda: asyncio.run(notified(lane, control, within_ms)))
+    of = result(exercise, folder.scenario(), truths, told_, alerts, said, control.teams, who)
     if as_json:
         print(plain_json(msgspec.json.encode(of)))
         return

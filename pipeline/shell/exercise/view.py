@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipeline.exercise.control import Control
 from pipeline.exercise.team import Result, TeamScore
@@ -23,6 +23,7 @@ def result_lines(result: Result, control: Control) -> Iterator[str]:
         f"{_figure(of.precision)})"
     )
     yield from _table(result.teams)
+    yield from _conduct(result.teams)
     for team in result.teams:
         if team.missed:
             yield f"{team.team} missed {', '.join(team.missed)}"
@@ -48,6 +49,29 @@ def _table(teams: tuple[TeamScore, ...]) -> Iterator[str]:
             for team in teams
         ),
     ]
+    yield from _columns(rows)
+
+
+def _conduct(teams: tuple[TeamScore, ...]) -> Iterator[str]:
+    """Whom they notified, of what, and whether that was answered."""
+    of = [(team.team, team.conduct) for team in teams if team.conduct is not None]
+    if of:
+        yield from _columns(
+            [
+                ("team", "routed", "astray", "unruled", "TLP kept", "in time", "late", "never"),
+                *(
+                    (
+                        team, f"{one.routed} of {one.due}", str(one.astray), str(one.unruled),
+                        f"{one.letters - one.breaches} of {one.letters}",
+                        str(one.in_time), str(one.late), str(one.never),
+                    )
+                    for team, one in of
+                ),
+            ]
+        )  # fmt: skip
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *rest in rows:
         right = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))

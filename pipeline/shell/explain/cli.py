@@ -9,10 +9,11 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from pipeline.explain import absence, found, grouped, words
+from pipeline.explain import absence, found, grouped, watched, words
 from pipeline.explain.named import named
 from pipeline.indicator import Indicator
 from pipeline.shell import files
@@ -89,6 +90,10 @@ Answer = tuple[bytes, Iterable[str]]
 async def _why(identity: str, reading: Reading, known: Known) -> list[Answer]:
     alerts = await reading.alerts()
     alert = alerts.get(identity)
+    if alert is not None and (shared := alert.unmapped.watch) is not msgspec.UNSET:
+        of_it = alert.observables[0]
+        seen = watched.explained(alert, shared, await reading.inquire({(of_it.name, of_it.value)}))
+        return [(watched.encode(seen), words.of_watch(seen))]
     if alert is not None:
         rule = next((of for of in known.rules if of.id == alert.finding_info.analytic.uid), None)
         if rule is None:

@@ -32,7 +32,10 @@ Follow = Annotated[
 ]
 To = Annotated[
     str | None,
-    typer.Option(help="For whom: public, community, alliance:ID, an organisation, or * for all."),
+    typer.Option(
+        help="For whom: public, community, alliance:ID, an organisation, a CSIRT, a country (CZ), "
+        "or * for all."
+    ),
 ]
 Named = Annotated[str, typer.Option("--producer", help="Who says it: the name recipients see.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]

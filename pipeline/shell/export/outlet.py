@@ -10,33 +10,10 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.campaign.campaign import Campaign
-from pipeline.registry import Registry
-from pipeline.share.release import (
-    THE_COMMUNITY,
-    THE_PUBLIC,
-    Recipient,
-    organisation,
-)
-from pipeline.share.terms import COMMUNITY, PUBLIC, Terms
+from pipeline.share.release import Recipient
+from pipeline.share.terms import Terms
 from pipeline.share.views import views
 from pipeline.shell.export.following import Told
-from pipeline.shell.settings import WrongUseError
-
-EVERYTHING = "*"
-"""The place where this runs: it is shown everything."""
-
-
-def recipient_of(name: str, registry: Registry) -> Recipient:
-    """Who is meant; a `WrongUseError` when nobody is."""
-    if name in {PUBLIC, COMMUNITY}:
-        return THE_PUBLIC if name == PUBLIC else THE_COMMUNITY
-    for one in registry.organisations:
-        if one.id == name:
-            return organisation(one.id, one.country)
-    raise WrongUseError(
-        f"{name!r} is no organisation of the registry; nor {PUBLIC!r}, {COMMUNITY!r} or "
-        f"{EVERYTHING!r}, which is everything"
-    )
 
 
 class Outlet:

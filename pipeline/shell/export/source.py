@@ -15,13 +15,18 @@ from threading import Event
 from msgspec import Struct
 
 from pipeline.lane import crossing
+from pipeline.share.addressee import addressee
 from pipeline.share.alliance import topic as alliance_topic
 from pipeline.share.terms import ALLIANCE, grantee_problem
 from pipeline.shell import files
 from pipeline.shell.export.following import Told, follow
-from pipeline.shell.export.outlet import EVERYTHING, Outlet, recipient_of
+from pipeline.shell.export.outlet import Outlet
 from pipeline.shell.export.reading import read_campaigns
+from pipeline.shell.notify.sources import directory_of
 from pipeline.shell.settings import Settings, WrongUseError
+
+EVERYTHING = "*"
+"""The place where this runs: it is shown everything."""
 
 
 class Source(Struct, frozen=True):
@@ -56,7 +61,10 @@ class Source(Struct, frozen=True):
             return None
         settings = self.settings
         registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
-        return Outlet(registry.terms, recipient_of(self.to, registry))
+        whom = addressee(self.to, registry, directory_of(settings).csirts)
+        if isinstance(whom, str):
+            raise WrongUseError(f"{self.to!r} {whom}; nor {EVERYTHING!r}, which is everything")
+        return Outlet(registry.terms, whom.recipient)
 
 
 def source(
@@ -77,6 +85,6 @@ def for_whom(to: str | None) -> None:
     """What leaves at once is for somebody."""
     if to is None:
         raise WrongUseError(
-            "say for whom it is: --to public, community, alliance:ID, an organisation, or '*' for "
-            "all, where only those may read it who may read the topic"
+            "say for whom it is: --to public, community, alliance:ID, an organisation, a CSIRT, a "
+            "country, or '*' for all, where only those may read it who may read the topic"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,7 @@ def ask(
     """Ask those who were told of a campaign; who they are is not said, nor how many."""
     settings = load(config)
     by = _speaker(settings, as_)
-    said = Request(campaign, to, text, records.now_ms(), named)
+    said = Request(campaign, to, text, records.now_ms(), named, secrets.token_urlsafe())
     _write(settings, by, said)
     print(printable(f"request {replies.identity(by, said)}: written, by {by}"))
 

@@ -18,7 +18,7 @@ from pipeline.campaign.label import Verdict
 from pipeline.share.defang import fanged
 from pipeline.shell.labelling import label_for
 from pipeline.shell.serve.rows import KINDS, Kind, Row
-from pipeline.shell.serve.site import person_of, site_of
+from pipeline.shell.serve.site import person_of, site_of, view_of
 from pipeline.shell.serve.store import Order
 from pipeline.shell.serve.stream import line_of
 from pipeline.shell.settings import FailedError, WrongUseError
@@ -60,23 +60,31 @@ def json(value: object, status: int = 200) -> Response:
 def about(request: Request) -> Response:
     """Who is asking, and what this is."""
     site, person = site_of(request), person_of(request)
-    heard = site.freshness.heard
+    heard, behind, kinds = site.freshness.heard, site.freshness.behind, KINDS
+    organisations = {one.id: one for one in site.registry.organisations}
+    if not person.is_of_the_house:
+        # Who takes part, and how much comes in, is more than what is shown.
+        facets = view_of(request).store.counts("campaigns")
+        named = {one.removeprefix("organisation:") for one in facets} | {person.sees}
+        organisations = {name: one for name, one in organisations.items() if name in named}
+        behind, kinds = behind and 0, ("campaigns",)
     return json(
         {
-            "person": {"name": person.name, "role": person.role},
+            "person": {"name": person.name, "role": person.role, "sees": person.sees},
             "may_label": person.may_label and site.say is not None,
             "may_log_out": site.users is not None,
             "lane": site.settings.lane,
             "geoip": site.geo_name,
-            "behind": site.freshness.behind,
+            "behind": behind,
             "heard_s_ago": None if heard is None else round(time.monotonic() - heard, 1),
+            "kinds": kinds,
             "dimensions": DIMENSIONS,
             "severities": SEVERITIES,
             "surprises": SURPRISES,
             "live": LIVE,
             "organisations": {
                 one.id: {"name": one.name, "country": one.country, "sector": one.sector}
-                for one in site.registry.organisations
+                for one in organisations.values()
             },
         }
     )
@@ -89,7 +97,7 @@ def listed(request: Request) -> Response:
     if order not in get_args(Order):
         raise HTTPException(400, f"order: one of {', '.join(get_args(Order))}")
     try:
-        page = site_of(request).store.page(
+        page = view_of(request).store.page(
             _kind(request),
             wanted,
             text=fanged(asked.get("q", "").strip()),
@@ -117,16 +125,16 @@ def one(request: Request) -> Response:
         {
             "line": line_of(row),
             "body": msgspec.Raw(row.body or b"null"),
-            "labels": site_of(request).store.labels_of(row.id),
+            "labels": view_of(request).store.labels_of(row.id),
         }
     )
 
 
 def evidence(request: Request) -> Response:
     """A campaign as an analyst reads it."""
-    site, row = site_of(request), _row(request, "campaigns")
+    site, store, row = site_of(request), view_of(request).store, _row(request, "campaigns")
     campaign = row.campaign
-    found = (site.store.get("alerts", name) for name in campaign.alerts[:_MOST_ALERTS])
+    found = (store.get("alerts", name) for name in campaign.alerts[:_MOST_ALERTS])
     alerts = [alert for alert in found if alert is not None]
     return json(
         {
@@ -136,21 +144,21 @@ def evidence(request: Request) -> Response:
                 campaign, [one.alert for one in alerts], site.geo.origin, site.benign.lists
             ),
             "alerts": [line_of(alert) for alert in alerts],
-            "labels": site.store.labels_of(row.id),
+            "labels": store.labels_of(row.id),
         }
     )
 
 
 def facets(request: Request) -> Response:
     """How many rows have each facet that there is."""
-    return json(site_of(request).store.counts(_kind(request)))
+    return json(view_of(request).store.counts(_kind(request)))
 
 
 async def label(request: Request) -> Response:
     """An analyst's word: 202 when the broker has it; it shows when it has been read back."""
     site, person = site_of(request), person_of(request)
     if not person.may_label:
-        raise HTTPException(403, "a reader cannot label")
+        raise HTTPException(403, "only an analyst who sees everything labels")
     if site.say is None:
         raise HTTPException(503, "labels cannot be written here")
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
@@ -196,7 +204,7 @@ def _kind(request: Request) -> Kind:
 
 
 def _row(request: Request, kind: Kind) -> Row:
-    row = site_of(request).store.get(kind, request.path_params["identity"])
+    row = view_of(request).store.get(kind, request.path_params["identity"])
     if row is None:
         raise HTTPException(404)
     return row

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.shell.serve import api, pages, stream
 from pipeline.shell.serve.guard import Guard
-from pipeline.shell.serve.site import Site
+from pipeline.shell.serve.site import Site, view_of
 from pipeline.shell.serve.store import Store
 from pipeline.shell.serve.stream import Hub
 from pipeline.shell.settings import Settings
@@ -27,8 +27,9 @@ def application(
     nobody logs in and nobody can label.
     """
     site = site or Site(store, settings, Hub(store))
+    of_live_rows = stream.routes(lambda request: view_of(request).hub)
     app = Starlette(
-        routes=[*pages.routes(), *stream.routes(site.hub), *api.routes(), *extra_routes],
+        routes=[*pages.routes(), *of_live_rows, *api.routes(), *extra_routes],
         middleware=[Middleware(Guard, users=site.users, local=site.local)],
     )
     app.state.site = site

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.event import Name
+from pipeline.share.terms import PUBLIC, grantee_problem
 from pipeline.shell.files import read_text
 from pipeline.shell.settings import WrongUseError
 
@@ -30,34 +31,65 @@ _MEMORY = 64 << 20
 _REMEMBERED = 256
 
 
+EVERYTHING = "*"
+"""What those see who are of the place where this runs."""
+
+
 class Role(StrEnum):
     READER = "reader"
-    """Sees everything, changes nothing."""
+    """Sees the dashboard, changes nothing."""
     ANALYST = "analyst"
-    """May label as well."""
+    """May label as well, if he or she sees everything."""
     PARTNER = "partner"
-    """Reads by TAXII what is released to the organisation, and sees nothing else."""
+    """Reads by TAXII, and sees nothing else."""
 
 
 class User(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the file; `organisation` is whom he or she speaks for."""
+    """One of the file; `organisation` is whom he or she speaks for.
+
+    `sees`: `*`, or as whom, by a name that a grant could be made out to: an organisation, a
+    country, a CSIRT, `alliance:` and an alliance, `community`, `public`. Where it is not said, as
+    the organisation; without one everything, but a partner then as the public.
+    """
 
     name: Name
     role: Role
     password: str
     organisation: str = ""
+    sees: str = ""
+
+    @property
+    def seen_as(self) -> str:
+        return self.sees or self.organisation or (PUBLIC if self._is_partner else EVERYTHING)
+
+    @property
+    def _is_partner(self) -> bool:
+        return self.role is Role.PARTNER
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with as whom he or she sees; None if nothing is."""
+        if self.seen_as == EVERYTHING:
+            return "a partner never sees everything" if self._is_partner else None
+        why = grantee_problem(self.seen_as)
+        return f"sees {self.seen_as!r}, which {why}" if why else None
 
 
 class Person(Struct, frozen=True):
-    """Who is asking, as endpoints see it in `request.scope["user"]`."""
+    """Who is asking, as endpoints see it in `request.scope["user"]`; `sees` as in `User`."""
 
     name: str
     role: Role
-    organisation: str = ""
+    sees: str = EVERYTHING
+
+    @property
+    def is_of_the_house(self) -> bool:
+        return self.sees == EVERYTHING
 
     @property
     def may_label(self) -> bool:
-        return self.role is Role.ANALYST
+        """A label counts for all, and is of what all is: who sees a part cannot judge it."""
+        return self.role is Role.ANALYST and self.is_of_the_house
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,18 +116,22 @@ def matches(password: str, stored: str) -> bool:
     return hmac.compare_digest(made, b64decode(digest, validate=True))
 
 
-def user_table(name: str, role: Role, password: str, organisation: str) -> str:
+def user_table(name: str, role: Role, password: str, organisation: str, sees: str = "") -> str:
     """One user as text for the file; a `WrongUseError` for one that could not be read back."""
     lines = [f'name = "{name}"', f'role = "{role}"', f'password = "{password}"']
     if organisation:
         lines.append(f'organisation = "{organisation}"')
+    if sees:
+        lines.append(f'sees = "{sees}"')
     text = "\n".join(["", "[[user]]", *lines, ""])
     try:
         (read,) = msgspec.convert(tomllib.loads(text), _File).user
     except (tomllib.TOMLDecodeError, msgspec.ValidationError):
         raise WrongUseError(f"{name!r}, {organisation!r}: these cannot be written down") from None
-    if (read.name, read.organisation) != (name, organisation):
+    if (read.name, read.organisation, read.sees) != (name, organisation, sees):
         raise WrongUseError(f"{name!r}, {organisation!r}: these cannot be written down")
+    if read.problem:
+        raise WrongUseError(f"{name!r}: {read.problem}")
     return text
 
 
@@ -106,6 +142,10 @@ class Users:
         self._users = {user.name: user for user in users}
         self._key = key
         self._nobody = hashed(secrets.token_urlsafe())
+        self.shown_a_part = sorted(
+            {user.seen_as for user in users if user.role is not Role.PARTNER} - {EVERYTHING}
+        )
+        """As whom those see the dashboard who do not see everything."""
         self._verified: OrderedDict[bytes, None] = OrderedDict()
 
     def by_password(self, name: str, password: str) -> Person | None:
@@ -141,12 +181,12 @@ class Users:
         return _person(user) if good else None
 
     def _signed(self, user: User, until: int) -> str:
-        said = msgspec.json.encode((user.name, user.password, user.role, until))
+        said = msgspec.json.encode((user.name, user.password, user.role, user.seen_as, until))
         return hmac.new(self._key, said, "sha256").hexdigest()
 
 
 def _person(user: User) -> Person:
-    return Person(user.name, user.role, user.organisation)
+    return Person(user.name, user.role, user.seen_as)
 
 
 def read_users(path: Path, key: Path) -> Users:
@@ -163,6 +203,8 @@ def read_users(path: Path, key: Path) -> Users:
             raise WrongUseError(
                 f"{path}: the password of {user.name!r} is no hash: `sightline user` makes one"
             ) from None
+        if user.problem:
+            raise WrongUseError(f"{path}: {user.name!r}: {user.problem}")
         if names.count(user.name) > 1:
             raise WrongUseError(f"{path}: there are two users {user.name!r}")
     if not found.user:

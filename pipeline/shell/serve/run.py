@@ -7,6 +7,7 @@ import logging
 import socket
 import sqlite3
 import ssl
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +18,17 @@ from aiokafka.errors import KafkaError
 
 from pipeline.campaign import label as labels
 from pipeline.campaign.label import Label
+from pipeline.registry import Registry
+from pipeline.share.addressee import Addressee, addressee
+from pipeline.share.release import THE_PUBLIC, Recipient
 from pipeline.shell import files
+from pipeline.shell.alliances import folder
+from pipeline.shell.held import holding
+from pipeline.shell.notify.sources import directory_of
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.serve.app import application
 from pipeline.shell.serve.guard import LOOPBACK
+from pipeline.shell.serve.part import Parts, parts
 from pipeline.shell.serve.people import Users, read_users
 from pipeline.shell.serve.reader import TopicReader
 from pipeline.shell.serve.site import Site
@@ -40,14 +48,35 @@ def run(settings: Settings) -> int:
     registry = files.registry_of(Path(settings.sensors), settings.topic_prefix)
     sectors = {of.id: of.sector for of in registry.organisations if of.sector}
     geo, benign = files.geo_of(settings), files.benign_of(settings)
-    store = Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
-    try:
-        site = Site(
-            store, settings, Hub(store), registry, geo, geo_name(settings), benign, users,
-        )  # fmt: skip
-        return asyncio.run(_serve(site))
-    finally:
-        store.close()
+    with (
+        holding(Path(settings.serve_store), "sightline serve"),
+        closing(
+            Store(Path(settings.serve_store), sectors, settings.topic_prefix, settings.exercise)
+        ) as store,
+    ):
+        shown_to = _shown_a_part(settings, registry, users)
+        with parts(settings.serve_store, registry, settings.exercise, shown_to) as shown:
+            site = Site(
+                store, settings, Hub(store), registry, geo, geo_name(settings), benign, users,
+                parts=shown.views,
+            )  # fmt: skip
+            return asyncio.run(_serve(site, shown))
+
+
+def _shown_a_part(
+    settings: Settings, registry: Registry, users: Users | None
+) -> list[tuple[str, Recipient, int]]:
+    """As whom users see; of a name that means nobody (any more), what is for everybody."""
+    found: list[tuple[str, Recipient, int]] = []
+    csirts = directory_of(settings).csirts
+    alliances = folder.read(settings).current
+    for name in users.shown_a_part if users else ():
+        whom = addressee(name, registry, csirts, alliances)
+        if isinstance(whom, str):
+            log.warning("a user sees as %r, which %s: only what is public", name, whom)
+            whom = Addressee(THE_PUBLIC)
+        found.append((name, whom.recipient, whom.delay_ms))
+    return found
 
 
 def _users(settings: Settings) -> Users | None:
@@ -73,7 +102,7 @@ def geo_name(settings: Settings) -> str:
     return f"{path.name} of {made:%Y-%m-%d}"
 
 
-async def _serve(site: Site) -> int:
+async def _serve(site: Site, shown: Parts) -> int:
     settings = site.settings
     listening = _listen(settings)
     reader = TopicReader(settings, site.store, site.hub.changed, site.freshness)
@@ -96,6 +125,7 @@ async def _serve(site: Site) -> int:
     tasks = [
         asyncio.create_task(reader.run(), name="reader"),
         asyncio.create_task(taxii.run(), name="taxii"),
+        asyncio.create_task(shown.keep(site.store), name="parts"),
         asyncio.create_task(server.serve([listening]), name="server"),
     ]
     host, port = listening.getsockname()[:2]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.campaign.label import Label
 from pipeline.geo import Geo
 from pipeline.registry import Registry
+from pipeline.shell.serve.part import View
 from pipeline.shell.serve.people import Person, Role, Users
 from pipeline.shell.serve.reader import Freshness
 from pipeline.shell.serve.store import Store
@@ -38,6 +40,8 @@ class Site:
     say: Say | None = None
     """None: nobody can label."""
     freshness: Freshness = field(default_factory=Freshness)
+    parts: Mapping[str, View] = field(default_factory=dict)
+    """What those are shown who do not see everything, by whom they see as."""
 
     @property
     def local(self) -> Person:
@@ -53,3 +57,13 @@ def site_of(request: HTTPConnection) -> Site:
 def person_of(request: HTTPConnection) -> Person:
     found: Person = request.scope["user"]
     return found
+
+
+def view_of(request: HTTPConnection) -> View:
+    """What whoever asks is shown: all that is answered is answered from it."""
+    site, person = site_of(request), person_of(request)
+    if person.is_of_the_house:
+        return View(site.store, site.hub)
+    if (part := site.parts.get(person.sees)) is None:
+        raise HTTPException(403, "nothing is shown to you here")
+    return part

@@ -59,8 +59,14 @@ class Store:
         self._connection = self._open()
         self._writer = Writer(self._connection, dict(sectors or {}), exercise)
         self.positions = self._writer.positions
-        self.forget = self._writer.forget
         self.apply = self._writer.apply
+        self.emptied = 0
+        """How often, so that who follows it begins anew."""
+
+    def forget(self) -> None:
+        """All that was read; revisions go on rising."""
+        self._writer.forget()
+        self.emptied += 1
 
     @property
     def revision(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -114,7 +114,9 @@ class Hub:
         return Piece(data, last, full=len(rows) == ROWS_A_PIECE)
 
 
-def routes(hub: Hub) -> list[Route]:
+def routes(hub_of: Callable[[Request], Hub]) -> list[Route]:
+    """`hub_of` says who tells whoever asks."""
+
     async def events(request: Request) -> Response:
         """`?of=campaigns&after=REVISION`; `Last-Event-ID` goes before it."""
         kind = request.query_params.get("of", "campaigns")
@@ -123,6 +125,7 @@ def routes(hub: Hub) -> list[Route]:
             raise HTTPException(400, "of: alerts or campaigns")
         if not (said.isdecimal() and len(said) < 20):
             raise HTTPException(400, "after: the revision that was seen last, a number")
+        hub = hub_of(request)
         if hub.viewers >= MOST_VIEWERS:
             raise HTTPException(503, "too many viewers", {"Retry-After": "30"})
         return EventSourceResponse(

@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.adapter.conversion import Conversion, Rejected
 from pipeline.adapter.format import Format, Options
 from pipeline.adapter.instant import Clock
+from pipeline.adapter.record import Record
+from pipeline.adapter.table import Problem
 from pipeline.decode import Reason, Rejection
 from pipeline.share.privacy import Guard, Policy, read_policy
 from pipeline.share.pseudonym import MissingKey
@@ -70,20 +72,14 @@ class GuardedConversion(Conversion):
         super().__init__(format_, sensor, clock, options)
         self._gate = gate
 
-    def feed(self, line: bytes, number: int) -> Sequence[bytes | Rejected]:
-        return self._guarded(super().feed(line, number), number)
-
-    def end(self) -> Sequence[bytes | Rejected]:
-        return self._guarded(super().end(), 0)
-
-    def _guarded(
-        self, results: Sequence[bytes | Rejected], number: int
-    ) -> Sequence[bytes | Rejected]:
-        out = []
-        for one in results:
-            told = one if isinstance(one, Rejected) else self._gate.pass_(one, number)
-            if isinstance(told, Rejected) and told is not one:
-                self.counts.events -= 1
-                self.counts.rejected += 1
-            out.append(told)
-        return out
+    def _counted(
+        self, out: Sequence[bytes | Rejected | Problem], places: Sequence[Record]
+    ) -> list[bytes | Rejected]:
+        pass_ = self._gate.pass_
+        return super()._counted(
+            [
+                pass_(one, place[0]) if isinstance(one, bytes) else one
+                for one, place in zip(out, places, strict=True)
+            ],
+            places,
+        )

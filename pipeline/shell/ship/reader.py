@@ -25,6 +25,8 @@ from pipeline.shell.ship.pack import PACK_BYTES, PACK_EVENTS, Pack, Reached, pac
 from pipeline.shell.ship.tail import Tail
 
 Reject = Callable[[str, Rejected], None]
+AT_ONCE = PACK_EVENTS
+"""Lines that are converted together: of most logs, one pack."""
 
 
 class Understanding(Struct, frozen=True):
@@ -110,19 +112,19 @@ class FileReader:
 
     def _packs(self, file: LogFile, place: Place, lines: list[bytes]) -> Iterator[Pack]:
         conversion = self._conversion(file, place, lines)
-        feed = conversion.feed
         offset, number = place.offset, place.line
         events: list[bytes] = []
         size = 0
-        for line in lines:
-            number += 1
-            offset += len(line)
-            for one in feed(line, number):
-                if type(one) is bytes:
+        for at in range(0, len(lines), AT_ONCE):
+            part = lines[at : at + AT_ONCE]
+            for one in conversion.feed_many(part, number + 1):
+                if isinstance(one, Rejected):
+                    self._reject(self.tail.path, one)
+                else:
                     events.append(one)
                     size += len(one)
-                elif isinstance(one, Rejected):
-                    self._reject(self.tail.path, one)
+            number += len(part)
+            offset += sum(map(len, part))
             if (len(events) >= PACK_EVENTS or size >= PACK_BYTES) and not conversion.is_within:
                 yield from packs(self._how.said(events), self._reached(file, offset, number))
                 events, size = [], 0
@@ -195,9 +197,8 @@ class StdinReader:
                 return
             self._conversion = self._how.conversion("stdin", lines)
         events: list[bytes] = []
-        for line in lines:
-            self._number += 1
-            self._take(self._conversion.feed(line, self._number), events)
+        self._take(self._conversion.feed_many(lines, self._number + 1), events)
+        self._number += len(lines)
         if not self.left:
             self._take(self._conversion.end(), events)
         if events:

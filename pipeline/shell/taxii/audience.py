@@ -6,17 +6,19 @@ the public. What is in each is decided by `pipeline.share.release` and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from pipeline.country import COUNTRIES
 from pipeline.registry import Registry
 from pipeline.share import release
 from pipeline.share.alliance import Alliance, Member
 from pipeline.share.alliance import collection as collection_of
 from pipeline.share.release import Recipient
-from pipeline.shell.serve.people import Person, Role
+from pipeline.share.terms import ALLIANCE, COMMUNITY
+from pipeline.shell.serve.people import Person
 from pipeline.shell.taxii.routes import Collection as Readable
 
 _NAMESPACE = UUID("0f6b6d3e-3f0a-5b7e-8a35-6e6f1c7a2d94")
@@ -30,6 +32,8 @@ class Audience(Struct, frozen=True):
     delay_ms: int = 0
     organisation: str = ""
     """Whose it is; empty: not one organisation's."""
+    alliance: str = ""
+    """Whose it is; empty: no alliance's."""
     members: tuple[Member, ...] = ()
     """Of an alliance, those that read it."""
 
@@ -56,6 +60,7 @@ def audiences(registry: Registry, alliances: Mapping[str, Alliance]) -> list[Aud
                 Readable(of_it.id, of_it.title, of_it.description),
                 alliance.recipient,
                 alliance.policy.after,
+                alliance=alliance.id,
                 members=of_it.readers,
             )
         )
@@ -74,31 +79,28 @@ class Doors:
         self._audiences = list(audiences)
 
     def open_to(self, person: Person) -> list[Readable]:
-        """The collections that somebody may read.
-
-        Who speaks for no organisation is of the house and sees everything elsewhere, too; but a
-        partner must be somebody's.
-        """
-        whose = person.organisation
-        if not whose:
-            partner = person.role is Role.PARTNER
-            return [one.collection for one in self._audiences if not partner or _is_public(one)]
-        return [one.collection for one in self._audiences if self._is_for(one, whose)]
+        """The collections that somebody may read: all, or those of whom he or she sees as."""
+        return [
+            one.collection
+            for one in self._audiences
+            if person.is_of_the_house or self._is_for(one, person.sees)
+        ]
 
     def _is_for(self, one: Audience, whose: str) -> bool:
-        if _is_public(one):
+        if one.recipient is release.THE_PUBLIC:
             return True
-        country = self._countries.get(whose)
-        if country is None:
-            return False  # it takes no part, or no more
-        if one.organisation or one.members:
-            return one.organisation == whose or _is_member(one.members, whose, country)
-        return one.recipient is release.THE_COMMUNITY
-
-
-def _is_public(one: Audience) -> bool:
-    return one.recipient is release.THE_PUBLIC
-
-
-def _is_member(members: Collection[Member], whose: str, country: str) -> bool:
-    return any(one.country == country and one.organisation in {"", whose} for one in members)
+        if one.alliance and whose == ALLIANCE + one.alliance:
+            return True
+        takes_part = whose in self._countries or whose in COUNTRIES
+        if one.recipient is release.THE_COMMUNITY:
+            return takes_part or whose == COMMUNITY
+        if not takes_part:
+            return False  # or no more
+        if one.organisation:
+            return one.organisation == whose
+        country = self._countries.get(whose, whose)
+        return any(
+            # A country's own is of a country that is a member; of one organisation it is not.
+            member.country == country and member.organisation in {"", whose}
+            for member in one.members
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable
 
@@ -14,15 +13,12 @@ from pipeline.share import stix
 from pipeline.share.terms import Terms
 from pipeline.share.tlp import Tlp
 from pipeline.share.views import Publication
-from pipeline.shell.serve.store import MOST_ON_A_PAGE, Store
+from pipeline.shell.serve.following import follow_campaigns
+from pipeline.shell.serve.rows import Row
+from pipeline.shell.serve.store import Store
 from pipeline.shell.taxii.audience import Audience
 from pipeline.shell.taxii.store import TaxiiStore
 
-_PAUSE_S = 2.0
-_REST = 4
-"""A look takes at most one part in so many and one of the time."""
-_AGAIN_S = 60.0
-"""After which it is looked again though nothing came: time alone changes what is told."""
 KEPT_MS = 400 * 86_400_000
 """What ended so long ago is given to nobody any more."""
 _DAY_S = 86_400.0
@@ -78,23 +74,18 @@ def without_red(campaign: Campaign, terms: Terms) -> Campaign:
 
 
 async def keep_fed(feed: Feed, read: Store) -> None:
-    """For ever: what is new in the read store. A look that takes long is followed by a rest."""
-    revision, looked, cleaned = -1, 0.0, 0.0
-    while True:
-        rows = await asyncio.to_thread(read.changes, "campaigns", revision)
-        for row in rows:
-            revision = row.revision
-            if row.body is not None:
-                feed.hear(campaigns.decode(row.body), revision // 1000, revision)
-        if len(rows) >= MOST_ON_A_PAGE:
-            continue
-        now = time.monotonic()
-        took = 0.0
-        if rows or now - looked >= _AGAIN_S:
-            await asyncio.to_thread(feed.look, time.time_ns() // 1_000_000)
-            looked = time.monotonic()
-            took = looked - now
-        if now - cleaned >= _DAY_S:
-            await asyncio.to_thread(feed.clean, time.time_ns() // 1_000_000 - KEPT_MS)
-            cleaned = now
-        await asyncio.sleep(max(_PAUSE_S, _REST * took))
+    """For ever: what is new in the read store."""
+    cleaned = 0.0
+
+    def hear(row: Row) -> None:
+        if row.body is not None:
+            feed.hear(row.campaign, row.revision // 1000, row.revision)
+
+    def look(now_ms: int) -> None:
+        nonlocal cleaned
+        feed.look(now_ms)
+        if time.monotonic() - cleaned >= _DAY_S:
+            feed.clean(now_ms - KEPT_MS)
+            cleaned = time.monotonic()
+
+    await follow_campaigns(read, hear, look)

@@ -36,8 +36,8 @@ class BadQueryError(Exception):
 class Query(Struct, frozen=True):
     """What to give out. Times in µs since the epoch; no filter is an empty tuple."""
 
-    after: tuple[int, int] = (-1, -1)
-    """Date added and number of the last that the client has."""
+    after: int = -1
+    """Date added of the last that the client has; no two of a collection have the same."""
     limit: int = PAGE
     ids: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -68,10 +68,10 @@ def query_of(parameters: Iterable[tuple[str, str]]) -> Query:
     )
 
 
-def _after(given: dict[str, list[str]]) -> tuple[int, int]:
-    after = (-1, -1)
+def _after(given: dict[str, list[str]]) -> int:
+    after = -1
     if "added_after" in given:
-        after = (micros(given["added_after"][0], "added_after"), 1 << 62)
+        after = micros(given["added_after"][0], "added_after")
     if "next" in given:
         after = max(after, _unpack(given["next"][0]))
     return after
@@ -105,19 +105,20 @@ def _versions(values: Iterable[str]) -> tuple[tuple[Which, ...], tuple[int, ...]
     return (tuple(which) if which or versions else ("last",)), tuple(versions)
 
 
-def token(added: int, number: int) -> str:
-    """Where the next page begins. It says all that there is to know: any server can go on."""
-    return urlsafe_b64encode(f"{added}.{number}".encode()).decode().rstrip("=")
+def token(added: int) -> str:
+    """Where the next page begins. It says all that there is to know: any server can go on. And no
+    more: how much there is in other collections is nobody's business.
+    """
+    return urlsafe_b64encode(str(added).encode()).decode().rstrip("=")
 
 
-def _unpack(text: str) -> tuple[int, int]:
+def _unpack(text: str) -> int:
     try:
         padded = text + "=" * (-len(text) % 4)
-        added, number = urlsafe_b64decode(padded.encode("ascii")).decode("ascii").split(".")
-        after = int(added), int(number)
+        after = int(urlsafe_b64decode(padded.encode("ascii")).decode("ascii"))
     except (ValueError, binascii.Error):
         raise BadQueryError("next is none of ours") from None
-    if token(*after) != text or not all(0 <= one < 1 << 62 for one in after):
+    if token(after) != text or not 0 <= after < 1 << 62:
         raise BadQueryError("next is none of ours")
     return after
 

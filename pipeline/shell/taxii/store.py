@@ -55,7 +55,6 @@ class Row(Struct, frozen=True):
     """One version of an object. Times in µs since the epoch."""
 
     added: int
-    number: int
     id: str
     version: int
     object: bytes
@@ -140,7 +139,7 @@ class TaxiiStore:
         """What a query asks for."""
         if query.nothing:
             return Page([], None)
-        where, values = ["collection = ?", "(added, number) > (?, ?)"], [collection, *query.after]
+        where, values = ["collection = ?", "added > ?"], [collection, query.after]
         for column, wanted in (("id", query.ids), ("type", query.types)):
             if wanted:
                 where.append(f"{column} IN ({_places(wanted)})")
@@ -154,12 +153,12 @@ class TaxiiStore:
         size = 0
         with self._open() as db:
             for found in db.execute(
-                "SELECT added, number, id, version, object FROM taxii_object o "  # noqa: S608
+                "SELECT added, id, version, object FROM taxii_object o "  # noqa: S608
                 f"WHERE {' AND '.join(where)} ORDER BY added LIMIT {query.limit + 1}",
                 values,
             ):
                 if len(rows) == query.limit or size >= PAGE_BYTES:
-                    return Page(rows, token(rows[-1].added, rows[-1].number))
+                    return Page(rows, token(rows[-1].added))
                 rows.append(Row(*found))
                 size += len(rows[-1].object)
         return Page(rows, None)

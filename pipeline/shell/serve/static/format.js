@@ -15,6 +15,7 @@ export const SURPRISE = {
 };
 
 export function country(code) {
+  if (code === "") return "not told";
   if (!/^[A-Z]{2}$/.test(code)) return code;
   try {
     return regions.of(code) ?? code;

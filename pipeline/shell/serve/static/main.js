@@ -27,6 +27,9 @@ function changed(lines) {
   }, COUNT_MS);
 }
 
+// Who is shown a part is shown no alerts.
+for (const view of document.querySelectorAll("[data-view]")) view.hidden = !site.kinds.includes(view.dataset.view);
+
 async function show() {
   const to = route.read();
   for (const view of document.querySelectorAll("[data-view]")) {
@@ -87,7 +90,7 @@ const KEYS = [
   ["Enter", "open the row", null],
   ["/", "find an indicator or an id", () => byId("search").focus()],
   ["u", "back to the queue", () => route.go({ ...route.read(), id: null })],
-  ["g", "campaigns or alerts", () => route.go({ kind: route.read().kind === "alerts" ? "campaigns" : "alerts", id: null, asked: new URLSearchParams() })],
+  ["g", "campaigns or alerts", () => site.kinds.length > 1 && route.go({ kind: route.read().kind === "alerts" ? "campaigns" : "alerts", id: null, asked: new URLSearchParams() })],
   ["l", "filters", () => byId("filter-button").click()],
   ["c", "confirm", () => verdict("confirmed")],
   ["b", "benign", () => verdict("benign")],

@@ -9,7 +9,7 @@ export function pill(name, text = name.replace("-", " ")) {
 }
 
 export function places(codes, most = SHOWN) {
-  const shown = codes.slice(0, most).map((code) => h("span", { class: "country", title: country(code) }, code));
+  const shown = codes.slice(0, most).map((code) => h("span", { class: "country", title: country(code) }, code || "?"));
   return codes.length > most ? [...shown, h("span", { class: "quiet" }, `+${codes.length - most}`)] : shown;
 }
 

@@ -27,7 +27,7 @@ export function timeline(steps) {
       "li",
       {},
       h("span", { class: "order-number" }, String(step.order)),
-      h("span", { class: "who", title: step.organisations.join(", ") }, h("span", { class: "long" }, `${country(step.country)} `), h("span", { class: "country" }, step.country)),
+      h("span", { class: "who", title: step.organisations.join(", ") }, h("span", { class: "long" }, `${country(step.country)} `), h("span", { class: "country" }, step.country || "?")),
       h("span", { class: "track", role: "img", "aria-label": `${many(step.organisations.length, "organisation")}, from ${time(step.first_seen)} to ${time(step.last_seen)}` }, bars, first),
       h("span", { class: "after" }, step.order === 1 ? "first" : `+${length(step.first_seen - from)}`),
     );
@@ -52,7 +52,7 @@ export function matrix(dossier) {
       "table",
       { class: "matrix" },
       h("caption", { class: "unseen" }, "Sources by the country their network is registered in, and the country that saw them"),
-      h("thead", {}, h("tr", {}, h("td", {}), victims.map((code) => h("th", { scope: "col", title: country(code) }, code)))),
+      h("thead", {}, h("tr", {}, h("td", {}), victims.map((code) => h("th", { scope: "col", title: country(code) }, code || "?")))),
       h(
         "tbody",
         {},

@@ -55,7 +55,7 @@ export function sightings(campaign, site, shownOf) {
         {},
         h("td", { class: "time" }, time(one.first_seen, false)),
         h("td", { class: "time quiet" }, length(one.last_seen - one.first_seen)),
-        h("td", { title: site.organisations[one.organisation]?.name ?? null }, one.organisation),
+        h("td", { title: site.organisations[one.organisation]?.name ?? null }, one.organisation || "not told"),
         h("td", {}, places([one.country])),
         value(one.type, one.value, shownOf.get(`${one.type} ${one.value}`) ?? one.value),
         h("td", { class: "number" }, String(one.slices)),
