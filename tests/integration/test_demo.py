@@ -84,8 +84,9 @@ def test_the_story_of_a_day_is_told_and_equals_the_offline_run(
     steps = re.findall(rf"^{BADGE}  (\d+)\. ", out, re.MULTILINE)
     assert [int(one) for one in steps] == list(range(1, 10))
     assert "\x1b" not in out
-    wide = [line for line in out.splitlines() if len(line) > WIDTH]
-    assert all(" " not in line.strip() for line in wide), "nothing that can be wrapped is wider"
+    # Nothing that can be wrapped is wider; where the tests write to is as long as it is.
+    ours = out.replace(str(tmp_path), "var/demo").splitlines()
+    assert [line for line in ours if len(line) > WIDTH and " " in line.strip()] == []
 
 
 def test_a_difference_is_told(alerts: list[Alert]) -> None:

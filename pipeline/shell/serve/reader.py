@@ -91,7 +91,8 @@ class TopicReader:
             known = {}
         for tp in partitions:
             consumer.seek(tp, known.get((tp.topic, tp.partition), 0))
-        await consumer.seek_to_beginning(*beside)
+        if beside:  # of none, aiokafka takes all
+            await consumer.seek_to_beginning(*beside)
         while True:
             batch = await consumer.getmany(timeout_ms=500, max_records=_BATCH)
             records = [
