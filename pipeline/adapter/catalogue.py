@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from pipeline.adapter.csaf import CSAF
 from pipeline.adapter.cyclonedx import CYCLONEDX
 from pipeline.adapter.dionaea import DIONAEA
 from pipeline.adapter.ecs import ECS
-from pipeline.adapter.format import Format
+from pipeline.adapter.format import Format, Options, Read
 from pipeline.adapter.fortigate import FORTIGATE
 from pipeline.adapter.heralding import HERALDING
 from pipeline.adapter.idea import IDEA
@@ -29,14 +30,26 @@ from pipeline.adapter.opencanary import OPENCANARY
 from pipeline.adapter.openvex import OPENVEX
 from pipeline.adapter.osv import OSV
 from pipeline.adapter.panos import PANOS
-from pipeline.adapter.record import Broken, JsonLines
+from pipeline.adapter.record import Broken, JsonLines, without_halves
 from pipeline.adapter.suricata import SURICATA
 from pipeline.adapter.tpot import TPOT
 from pipeline.adapter.vpcflow import VPC_FLOW
 from pipeline.adapter.zeek import ZEEK
 
+
+def _is_eve(line: str) -> bool:
+    """A line of syslog whose message is EVE, and not one that is EVE itself."""
+    return line[:1] != "{" and '{"timestamp"' in line and '"event_type"' in line
+
+
+def _eve(options: Options) -> Read:
+    read = SURICATA.reader(options)
+    return lambda raw: read(raw[raw.find(b'{"timestamp"') :])
+
+
 # A collector's file has the lines of many devices.
-SYSLOG = replace(LOG_FILE, carried=(CEF, LEEF, FORTIGATE, PANOS))
+_DEVICES = (CEF, LEEF, FORTIGATE, PANOS)
+SYSLOG = replace(LOG_FILE, carried=(*_DEVICES, replace(SURICATA, of_line=_is_eve, reader=_eve)))
 
 # Of formats that a line looks like, the first is taken: from the most peculiar to the least.
 FORMATS: tuple[Format, ...] = (
@@ -70,16 +83,23 @@ def detect(lines: Iterable[bytes]) -> Format | None:
     if not votes:
         return SYSLOG if syslog_lines * 2 > lines_seen > 0 else None
     found = BY_NAME[votes.most_common(1)[0][0]]
-    among = {one.name for one in SYSLOG.carried} | {"syslog"}
+    among = {one.name for one in _DEVICES} | {"syslog"}
     return SYSLOG if len(votes) > 1 and {*votes} <= among else found
 
 
 def _one(raw: bytes) -> Format | None:
     if raw[:1] == b"{":
-        try:
-            keys = _keys(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        keys = _keys_of(raw)
+        if keys is None:
             return None
         return next((one for one in FORMATS if one.of_keys and one.of_keys(keys)), None)
     text = raw[:8192].decode("utf-8", "replace")
     return next((one for one in FORMATS if one.of_line and one.of_line(text)), None)
+
+
+def _keys_of(raw: bytes) -> Mapping[str, Any] | None:
+    try:
+        return _keys(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        whole = without_halves(raw)
+        return None if whole == raw else _keys_of(whole)

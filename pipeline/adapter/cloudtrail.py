@@ -54,17 +54,33 @@ _OTHER = Table(
     (Row("eventTime", "time", iso), Row("eventID", "metadata.uid", value.own_id)),
 )
 _TABLES = (_CALL, _LOGIN, _OTHER)
-_SHAPE = Shape(_TABLES, ("Records", "userIdentity", "eventType"))
+_SHAPE = Shape(_TABLES, ("Records", "Events", "userIdentity", "eventType"))
+_decode = msgspec.json.Decoder(_SHAPE.type).decode
 
 
 def _each(record: Fields) -> Sequence[Fields | Problem]:
-    records = record.Records
+    records, found = record.Records, record.Events
+    if type(found) is list:
+        return [_looked_up(one) for one in found]
     return [_record(one) for one in records] if type(records) is list else [record]
+
+
+def _looked_up(one: Any) -> Fields | Problem:
+    """Of what `aws cloudtrail lookup-events` prints, the event, which is a text in it."""
+    told = one.get("CloudTrailEvent") if type(one) is dict else None
+    if type(told) is not str:
+        return Problem("in Events: it has no CloudTrailEvent")
+    try:
+        return _decode(told)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return Problem(f"in Events: {error}")
 
 
 def _within(record: Fields, raw: bytes) -> bytes | None:
     """What EventBridge wraps: the record is its `detail`."""
-    return None if record.Records is not None else _detail(record, raw)
+    if record.Records is not None or record.Events is not None:
+        return None
+    return _detail(record, raw)
 
 
 _detail = member("detail", "eventTime")
@@ -95,12 +111,16 @@ CLOUDTRAIL = Format(
     tables=_TABLES,
     shape=_SHAPE,
     reader=json_reader(_SHAPE, _choose, _each, "CloudTrail", _within),
-    notes=("Bare, in `Records`, or as EventBridge wraps it, in `detail`.",),
+    notes=(
+        "Bare, in `Records`, as EventBridge wraps it, in `detail`, or as `aws cloudtrail "
+        "lookup-events` prints it.",
+    ),
     json=True,
     longest=64 << 20,
     of_keys=lambda keys: (
         has("eventName", "eventSource", "eventTime")(keys)
         or (len(keys) == 1 and "Records" in keys)
+        or ("Events" in keys and b'"CloudTrailEvent"' in bytes(keys["Events"]))
         or has("eventVersion", "eventTime", "eventID")(keys)
         or ("detail-type" in keys and b"CloudTrail" in bytes(keys["detail-type"]))
     ),

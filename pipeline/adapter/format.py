@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.adapter.record import MAX_RECORD_BYTES
+from pipeline.adapter.record import MAX_RECORD_BYTES, without_halves
 from pipeline.adapter.table import Fields, Problem, Shape, Table, attribute
 from pipeline.decode import MAX_DEPTH
 
@@ -93,13 +93,12 @@ class _JsonRead(ReadsMany):
 
     def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem:
         try:
-            record = self._decode(raw)
-            if self._within is not None and (inner := self._within(record, raw)) is not None:
-                record = self._decode(inner)
+            record = self._decode_within(raw)
         except msgspec.ValidationError as error:
             return Problem(str(error))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Problem(f"{NOT_JSON}: {error}")
+            whole = without_halves(raw)
+            return Problem(f"{NOT_JSON}: {error}") if whole == raw else self(whole)
         except RecursionError:
             return Problem(f"nested deeper than {MAX_DEPTH} levels")
         if self._each is not None:
@@ -108,6 +107,12 @@ class _JsonRead(ReadsMany):
             ]
         table = self._choose(record)
         return self._wrong if table is None else ((table, record),)
+
+    def _decode_within(self, raw: bytes) -> Fields:
+        record = self._decode(raw)
+        if self._within is None or (inner := self._within(record, raw)) is None:
+            return record
+        return self._decode(inner)
 
     def _chosen(self, record: Fields) -> Understood | Problem:
         table = self._choose(record)
@@ -118,9 +123,14 @@ class _JsonRead(ReadsMany):
             return None
         try:
             records = [*map(self._decode, raws)]
+            if self._within is not None:
+                found = [*map(self._within, records, raws)]
+                if any(found):
+                    records = [
+                        self._decode(inner) if inner is not None else record
+                        for record, inner in zip(records, found, strict=True)
+                    ]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if self._within is not None and any(map(self._within, records, raws)):
             return None
         tables = [table for record in records if (table := self._choose(record)) is not None]
         return (tables, records) if len(tables) == len(records) else None

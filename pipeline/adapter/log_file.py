@@ -150,7 +150,7 @@ LOG_FILE = Format(
         "that is not more than a day after `--reference`; one without a zone is in `--timezone`.",
         "Read: sshd, netfilter (iptables, nftables, ufw), pf (filterlog of pfSense and OPNsense, "
         "and what tcpdump prints of pflog), MikroTik's firewall and logins; and, by their own "
-        "tables, lines in CEF, LEEF, FortiGate's and PAN-OS's format.",
+        "tables, lines in CEF, LEEF, FortiGate's and PAN-OS's format, and Suricata's EVE.",
         "JSON as of `journalctl -o json` is read in the same way.",
     ),
     json=True,

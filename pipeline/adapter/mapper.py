@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -116,12 +116,10 @@ class Mapper:
     def _columns(self, records: Sequence[Fields]) -> dict[str, Column]:
         """Field by field, as written; one that no record has is left out."""
         raws: dict[str, Column] = {}
-        objects: dict[tuple[str, ...], dict[str, Column]] = {(): _fields(records)}
-        for path, wanted in self._wanted:
-            if path:
-                found = objects[path[:-1]].get(path[-1])
-                objects[path] = {} if found is None else _fields(_all_there(found))
-            at = objects[path]
+        objects: dict[tuple[str, ...], dict[str, Column]] = {}
+        for path, wanted, names in self._wanted:
+            found = objects[path[:-1]].get(path[-1]) if path else records
+            objects[path] = at = _fields(_all_there(found), names) if found else {}
             for source, name in wanted if at else ():
                 raw = at[name]
                 if any(raw) or not all(one is None for one in raw):
@@ -229,10 +227,13 @@ def _in_order(steps: Sequence[_Step], shape: Shape) -> list[_Step]:
     return sorted(steps, key=lambda step: objects.index(shape.path(step.source)[:-1]))
 
 
-def _wanted(
-    rows: Iterable[Row], shape: Shape
-) -> list[tuple[tuple[str, ...], list[tuple[str, str]]]]:
-    """By the object within a record that holds them, the outer first: fields, and their names."""
+_Wanted = tuple[tuple[str, ...], list[tuple[str, str]], tuple[str, ...]]
+
+
+def _wanted(rows: Iterable[Row], shape: Shape) -> list[_Wanted]:
+    """By the object within a record that holds them, the outer first: fields and their names, and
+    the names of all that is wanted of the object.
+    """
     found: dict[tuple[str, ...], dict[str, str]] = {(): {}}
     for row in rows:
         for source in row.sources:
@@ -240,17 +241,22 @@ def _wanted(
             for depth in range(len(above)):
                 found.setdefault(tuple(above[: depth + 1]), {})
             found[tuple(above)][source] = last
+    within = {path: [one[-1] for one in found if one[:-1] == path and one] for path in found}
     return [
-        (path, list(of.items())) for path, of in sorted(found.items(), key=lambda one: len(one[0]))
+        (path, list(of.items()), tuple(dict.fromkeys([*of.values(), *within[path]])))
+        for path, of in sorted(found.items(), key=lambda one: len(one[0]))
     ]
 
 
-def _fields(objects: Sequence[Any]) -> dict[str, Column]:
-    """Objects of one type, by their fields' names a column each."""
+def _fields(objects: Sequence[Any], names: Sequence[str]) -> dict[str, Column]:
+    """Of objects of one type, by their fields' names a column each."""
     if not objects:
         return {}
-    names = type(objects[0]).__struct_fields__
-    return dict(zip(names, zip(*map(astuple, objects), strict=True), strict=True))
+    fields = type(objects[0]).__struct_fields__
+    if len(names) * 2 > len(fields):
+        return dict(zip(fields, zip(*map(astuple, objects), strict=True), strict=True))
+    rows = [*map(astuple, objects)]
+    return {name: [*map(itemgetter(fields.index(name)), rows)] for name in names}
 
 
 def _all_there(objects: Column) -> Column:

@@ -23,6 +23,11 @@ Record = tuple[int, bytes]
 _BLANK = b" \t\r\n"
 _FRAME = frozenset({b"", b"[", b"]", b",", b"],"})
 _BRACES = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]').findall
+# Two backslashes are one; a pair is whole; what is left is a half.
+_ESCAPES = re.compile(
+    rb"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}"
+    rb"|(\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2})"
+)
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -141,6 +146,13 @@ class JsonLines:
         if len(stripped) > self._longest:
             return (Broken(number, _too_large(stripped, self._longest)),)
         return ((number, stripped),)
+
+
+def without_halves(raw: bytes) -> bytes:
+    """JSON with the replacement character for each half of a surrogate pair. Programs in Python
+    write such halves for bytes that are no text, and no strict reader takes them.
+    """
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], raw)
 
 
 def _deeper(line: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.adapter import value
 from pipeline.adapter.common import ends
 from pipeline.adapter.format import Format, has, json_reader
-from pipeline.adapter.instant import iso
+from pipeline.adapter.instant import seconds_or_iso
 from pipeline.adapter.table import Fields, Row, Shape, Table
 
 
@@ -40,7 +40,7 @@ def _url(host: Any, port: Any, path: Any) -> str | None:
 _SEVERITY = value.coded({1: 4, 2: 3, 3: 2, 4: 1}, 0)
 
 _CONNECTION = (
-    Row("timestamp", "time", iso),
+    Row("timestamp", "time", seconds_or_iso),
     *ends("src_ip", "src_port", "dest_ip", "dest_port"),
     Row("proto", "connection_info.protocol_name", value.protocol),
     Row("community_id", "connection_info.community_uid", value.text),
@@ -144,6 +144,8 @@ SURICATA = Format(
         "An alert whose traffic runs from the victim to the attacker has the victim as its "
         "source, as in EVE.",
         "A record without addresses, such as statistics, becomes a Base Event.",
+        "Shippers make numbers of `timestamp`: seconds or finer, told by their size.",
+        "What Suricata writes to syslog is read as `syslog`, with and without `@cee:`.",
     ),
     json=True,
     of_keys=lambda keys: (

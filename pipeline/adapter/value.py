@@ -115,6 +115,8 @@ def url_host(host_and_port: Any) -> str | None:
     """The host of a Host header, without the port."""
     if type(host_and_port) is not str:
         return None
+    if host_and_port[:1] == "[":  # an address of IPv6 is no name
+        return None
     return host(host_and_port.partition(":")[0])
 
 

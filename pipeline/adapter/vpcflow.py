@@ -23,6 +23,7 @@ _FLOW = Table(
     6,
     (
         Row("start", "time", epoch_seconds),
+        Row("end", "time", epoch_seconds),
         *ends("srcaddr", "srcport", "dstaddr", "dstport"),
         Row("pkt-srcaddr", "src_endpoint.ip", value.ip),
         Row("pkt-dstaddr", "dst_endpoint.ip", value.ip),
@@ -34,6 +35,11 @@ _FLOW = Table(
     ),
 )
 _SHAPE = Shape((_FLOW,), nested=False)
+
+
+def _names_fields(words: Sequence[str]) -> bool:
+    """A header: of a format of one's own, it names what was chosen."""
+    return ("start" in words or "end" in words) and ("srcaddr" in words or "pkt-srcaddr" in words)
 
 
 # What CloudWatch Logs puts in front of each record when it exports them: the time it came in.
@@ -48,7 +54,7 @@ class _Flows:
 
     def read(self, raw: bytes) -> tuple[Understood, ...] | Problem:
         words = raw.decode("utf-8", "replace").split()
-        if "srcaddr" in words and "start" in words:
+        if _names_fields(words):
             self._names = words
             return ()
         if len(words) == len(self._names) + 1 and _EXPORTED(words[0]):
@@ -69,7 +75,7 @@ def _recognised(line: str) -> bool:
     words = line.split()
     if words and _EXPORTED(words[0]):
         del words[0]
-    return ("srcaddr" in words and "start" in words) or (
+    return _names_fields(words) or (
         len(words) == len(_DEFAULT) and words[2].startswith("eni-") and words[10].isdigit()
     )
 
@@ -84,7 +90,8 @@ VPC_FLOW = Format(
     shape=_SHAPE,
     reader=_reader,
     notes=(
-        "Times are seconds since the epoch. `pkt-srcaddr`, where logged, is the true source.",
+        "Times are seconds since the epoch: the start, or the end where that alone is logged. "
+        "`pkt-srcaddr`, where logged, is the true source.",
         "Records without data (NODATA, SKIPDATA) become Base Events.",
     ),
     text=True,

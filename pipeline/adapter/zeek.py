@@ -32,12 +32,19 @@ def _choose(record: Fields) -> Any:
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ENDS = ("orig_h", "orig_p", "resp_h", "resp_p")
+# A dot is no part of a column's name elsewhere: Zeek can be told to write another sign.
+_UNJOINED = {f"id_{name}": f"id.{name}" for name in _ENDS}
 
 
 def _within(record: Fields, raw: bytes) -> bytes | None:
-    """What some exporters do: `id` as an object, or the whole record in one named for its log."""
+    """What exporters and settings make of it: `id` as an object, `id_orig_h`, or the whole record
+    in one named for its log.
+    """
     if record.ts is not None and record.id is None:
-        return None  # as nearly all are
+        if record.id_orig_h is not None or b'"id_orig_h"' not in raw:
+            return None  # as nearly all are
+        keys = _object(raw)
+        return msgspec.json.encode({_UNJOINED.get(key, key): of for key, of in keys.items()})
     keys = _object(raw)
     log = ""
     if len(keys) == 1:
@@ -131,7 +138,7 @@ class _Tsv:
         if key == "path":
             self._log = rest
         elif key == "fields":
-            self._fields = rest.split(self._separator)
+            self._fields = [_UNJOINED.get(name, name) for name in rest.split(self._separator)]
         elif key == "unset_field":
             self._unset = rest
         elif key == "empty_field":
@@ -164,7 +171,8 @@ ZEEK = Format(
     notes=(
         "Any other log with `id.orig_h` becomes Network Activity, one without a Base Event.",
         "JSON without `_path` is told by its fields. TSV needs its header.",
-        'Read too: a record in an object named for its log (`{"conn": {…}}`); `id` as an object.',
+        'Read too: a record in an object named for its log (`{"conn": {…}}`); `id` as an object; '
+        "`id_orig_h` and the like.",
         "Times are seconds since the epoch or ISO 8601, as the log's writer was set.",
     ),
     json=True,
@@ -175,7 +183,7 @@ ZEEK = Format(
         or (next(iter(keys), "") in {"_path", "ts"} and _epoch(keys.get("ts")))
         or (
             "ts" in keys
-            and ("_path" in keys or "id.orig_h" in keys or ("uid" in keys) or "fuid" in keys)
+            and any(name in keys for name in ("_path", "id.orig_h", "id_orig_h", "uid", "fuid"))
         )
     ),
 )

@@ -15,6 +15,7 @@ from msgspec import Struct
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.evidence import Evidence
 from pipeline.indicator import Indicator
+from pipeline.surprise import SHARED
 
 _FACETS = {
     **dict.fromkeys(("md5", "sha1", "sha256"), "file"),
@@ -112,8 +113,14 @@ class CompanyKept:
         return indicator in self._loyal
 
     def ties(self) -> Iterator[tuple[Indicator, Indicator, Kept]]:
-        """Each indicator with each that it keeps to, unless that is common."""
+        """Each indicator with each that it keeps to, unless that is common.
+
+        Nor if it is common itself, and of a type whose values belong to many: where a browser is
+        rare, more than half of what is seen of it may be one name that a few of them call.
+        """
         for indicator, others in self._with.items():
+            if indicator[0] in SHARED and not self.loyal(indicator):
+                continue
             drawn = len(self._facts[indicator])
             for other, hits in others.items():
                 if hits > MOST * drawn and self.loyal(other):

@@ -277,6 +277,15 @@ def release(
     )
 
 
+def aged(view: Campaign, campaign: Campaign, at: int) -> Campaign:
+    """What `release` gives at a time, ms, from what it gave at another: time changes only how
+    lively a campaign is.
+    """
+    retracted = _retracted(campaign)
+    now = _status(campaign, retracted, view.grown_at, view.last_seen, at)
+    return view if view.status is now else msgspec.structs.replace(view, status=now)
+
+
 def _joined(shown: Iterable[_Shown]) -> list[Seen]:
     """One row for each member and party as it is told, with the strictest of its labels."""
     parts: dict[tuple[str, str, str, str], list[_Shown]] = defaultdict(list)

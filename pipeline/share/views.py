@@ -11,13 +11,13 @@ its members are told under another name now, it leads on to that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
 import msgspec
 
 from pipeline.campaign.campaign import Campaign, Status, oldest_first
-from pipeline.share.release import Recipient, release
+from pipeline.share.release import Recipient, aged, release
 from pipeline.share.terms import Terms
 
 REMEMBERED_MS = 90 * 86_400_000
@@ -38,6 +38,11 @@ def views(
         for one in campaigns
         if (view := release(one, terms, recipient, at)) is not None
     }
+    return _named(seen)
+
+
+def _named(seen: Mapping[str, tuple[Campaign, Campaign]]) -> dict[str, Campaign]:
+    """Views by their names, of campaigns and what is released of each."""
     found: dict[str, Campaign] = {}
     for one, view in sorted(seen.values(), key=lambda pair: oldest_first(pair[0])):
         shown = view
@@ -73,11 +78,14 @@ class _Heard:
         self._heard: dict[str, tuple[int, int]] = {}
         self._count = 0
         self._current: dict[str, Campaign] = {}
+        self._released: dict[str, tuple[Campaign, Campaign | None]] = {}
+        """Of each revision, what was released of it once: it is not worked out again."""
         self.turn_to(terms, recipient, delay_ms)
 
     def turn_to(self, terms: Terms, recipient: Recipient, delay_ms: int) -> None:
         """From now on by other terms, for other members, or later."""
         self._terms, self._recipient, self._delay = terms, recipient, delay_ms
+        self._released.clear()
 
     def hear(self, campaign: Campaign, told_at: int, offset: int = 0) -> None:
         """Take note of a revision, when it was told, ms, and where it lies among those of its
@@ -100,9 +108,21 @@ class _Heard:
             *_, campaign = heappop(self._waiting)
             self._current[campaign.id] = campaign
         for one in long_over(self._current.values(), now - REMEMBERED_MS):
-            del self._current[one.id]
-            self._heard.pop(one.id, None)
-        return views(self._current.values(), self._terms, self._recipient, now)
+            self._forget(one.id)
+        seen: dict[str, tuple[Campaign, Campaign]] = {}
+        for one in self._current.values():
+            known = self._released.get(one.id)
+            if known is None or known[0] is not one:
+                known = one, release(one, self._terms, self._recipient, now)
+                self._released[one.id] = known
+            if known[1] is not None:
+                seen[one.id] = one, aged(known[1], one, now)
+        return _named(seen)
+
+    def _forget(self, identity: str) -> None:
+        self._current.pop(identity, None)
+        self._heard.pop(identity, None)
+        self._released.pop(identity, None)
 
 
 class Standing(_Heard):
@@ -118,8 +138,7 @@ class Standing(_Heard):
 
     def drop(self, identity: str) -> None:
         """A campaign is gone, and what waits of it."""
-        self._current.pop(identity, None)
-        self._heard.pop(identity, None)
+        self._forget(identity)
         self._waiting = [one for one in self._waiting if one[-1].id != identity]
         heapify(self._waiting)
 

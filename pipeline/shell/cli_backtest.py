@@ -6,17 +6,23 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from pipeline.decode import Rejection
+from pipeline.episode import Episode
 from pipeline.measure.raised import DAY_MS, Raised, raised
 from pipeline.shell import files
 from pipeline.shell.printable import cut, printable
 from pipeline.shell.settings import WrongUseError, load
+from pipeline.shell.since import since_ms
 from pipeline.tally import Tally
+
+if TYPE_CHECKING:
+    from pipeline.shell.backtesting import Backtest
+    from pipeline.shell.past import Past
 
 _WIDTH = 60
 _DAYS = 31  # that are printed one by one
@@ -26,28 +32,52 @@ def backtest(
     sensors: Annotated[Path, typer.Option("--sensors", help="The sensor registry.")],
     rules: Annotated[Path, typer.Option("--rules", help="A rule file, or a folder of them.")],
     input_: Annotated[str, typer.Option("--input", help="Events, one a line; - for stdin.")] = "-",
+    since: Annotated[
+        str,
+        typer.Option(help="Events of the topics instead, from 24h ago, or a time (UTC); 0s: all."),
+    ] = "",
+    most: Annotated[
+        int, typer.Option(min=1, help="With --since: events' records that are read at most.")
+    ] = 10_000_000,
     lateness: Annotated[str, typer.Option(help="How late an event may come.")] = "24h",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")] = None,
 ) -> None:
     """Say what rules would have raised on recorded events: how much, when, on what."""
+    from pipeline.shell.backtesting import Backtest
     from pipeline.shell.offline import OfflineRun, alerts
+    from pipeline.shell.past import Past, read
 
     settings = load(config, sensors=str(sensors), rules=str(rules), lateness=lateness)
     geo, benign = files.geo_of(settings), files.benign_of(settings)
     known = files.rules_of(rules, settings)
-    run = OfflineRun(files.registry_of(sensors), known, settings.lateness_ms, geo=geo)
-
-    def passed_over(line: int, rejection: Rejection) -> None:
-        """They are in the tally."""
-
-    with _opened(input_) as lines:
-        found = raised(alerts(run.episodes(lines, passed_over), geo, benign), known)
+    run: Backtest | OfflineRun
+    if since:
+        if input_ != "-":
+            raise WrongUseError("events of a file (--input), or of the topics (--since)?")
+        past = Past(settings, since_ms(since), most)
+        run = Backtest(files.registry_of(sensors, settings.topic_prefix), known, settings, geo)
+        episodes = read(settings, _all(run, past))
+        found = raised(alerts(episodes, geo, benign), known)
+        for line in past.shortcomings():
+            print(printable(line), file=sys.stderr)
+    else:
+        run = OfflineRun(files.registry_of(sensors), known, settings.lateness_ms, geo=geo)
+        with _opened(input_) as lines:
+            found = raised(alerts(run.episodes(lines, _passed_over), geo, benign), known)
     if as_json:
         typer.echo(msgspec.json.encode(_as_json(found, run.tally)))
         return
     for line in _lines(found, run.tally):
         print(printable(line))
+
+
+async def _all(run: Backtest, past: Past) -> list[Episode]:
+    return [episode async for episode in run.episodes(past)]
+
+
+def _passed_over(line: int, rejection: Rejection) -> None:
+    """They are in the tally."""
 
 
 def _opened(path: str) -> IO[bytes]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from pipeline.shell.observe import ends_of
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.settings import FailedError, Settings
+
+Answer = TypeVar("Answer")
 
 
 class Past:
@@ -24,6 +28,15 @@ class Past:
         """Topics of which there is more than was read."""
         self.refused: list[str] = []
         """Topics that we may not read."""
+        self.left: dict[TopicPartition, int] = {}
+        """The partitions that are not read to their ends yet, and those."""
+
+    def shortcomings(self) -> list[str]:
+        """What was not read, for whoever relies on the answer."""
+        unread = "not there, or this login may not read it"
+        more = "there is more than was read; narrow --since, or raise --most"
+        found = [(topic, unread) for topic in self.refused] + [(topic, more) for topic in self.cut]
+        return [f"{topic}: {why}" for topic, why in dict.fromkeys(found)]
 
     async def records(self, topics: Sequence[str]) -> AsyncIterator[Any]:
         """Those of all these topics that are there, in order within a partition."""
@@ -36,7 +49,7 @@ class Past:
                 return
             ends = await ends_of(consumer, there)
             consumer.assign(list(ends))
-            left = await self._begin(consumer, ends)
+            left = self.left = await self._begin(consumer, ends)
             count = 0
             while left:
                 for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
@@ -48,6 +61,7 @@ class Past:
                                 return
                             yield record
                 left = {tp: end for tp, end in left.items() if await consumer.position(tp) < end}
+                self.left = left
         except TopicAuthorizationFailedError as error:
             self.refused += [str(topic) for topic in error.args[0]]
         finally:
@@ -63,6 +77,17 @@ class Past:
             for tp, at in found.items():
                 consumer.seek(tp, ends[tp] if at is None else at.offset)
         return {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
+
+
+def read(settings: Settings, work: Coroutine[object, object, Answer]) -> Answer:
+    """Run what reads the past; where it cannot be read, say so in a line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below
+    try:
+        return asyncio.run(work)
+    except KafkaConnectionError:
+        raise instead(settings) from None
+    except KafkaError as error:
+        raise FailedError(f"topics at {settings.broker}: {error!r}") from None
 
 
 def instead(settings: Settings) -> FailedError:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -124,6 +125,15 @@ def test_whatever_dies_campaigns_are_those_of_the_offline_run(
         until(lambda: any(silenced_by_ann(each, silenced) for each in told()), "it is silenced", 60)
 
     settings = pipeline.settings
+    tested = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline", "backtest", "--since", "0s", "--json"),
+            *("--sensors", str(tmp_path / "sensors.toml"), "--rules", str(RULES)),
+        ],
+        env=os.environ | settings.environment(),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (tested.returncode, tested.stderr) == (0, "")
     run = OfflineRun(
         pipeline.registry,
         pipeline.rules,
@@ -132,7 +142,12 @@ def test_whatever_dies_campaigns_are_those_of_the_offline_run(
         benign=files.benign_of(settings),
         geo=files.geo_of(settings),
     )
-    list(run.episodes(events, lambda *_: None))
+    ended = list(run.episodes(events, lambda *_: None))
+    backtest = msgspec.json.decode(tested.stdout)
+    assert backtest["events"]["received"] == len(events)
+    assert {one["rule"]: one["alerts"] for one in backtest["rules"] if one["alerts"]} == Counter(
+        episode.rule.id for episode in ended
+    )
     wanted = {one.id: msgspec.structs.replace(one, **HISTORY) for one in run.campaigns()}
     found = standing(revisions)
     assert found.keys() == wanted.keys()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from pipeline.campaign.campaign import Campaign, Member, Seen, Status, bounded, 
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.desk import Desk
 from pipeline.campaign.evidence import Evidence
+from pipeline.campaign.group import candidates, groups
 from pipeline.campaign.label import About, Label, Marked, Verdict
 from pipeline.campaign.presence import Presence
 from pipeline.episode import Change, Episode
@@ -251,6 +253,29 @@ def test_looks_and_crashes_on_the_way_change_nothing(seed: int) -> None:
                     take(at, again)
     topic |= {each.id: each for each in at.look(UNKNOWN_WATERMARK)}
     assert standing(topic) == told(log)
+
+
+@pytest.mark.parametrize(("others", "joined"), [(0, True), (15, False)])
+def test_a_client_that_others_use_besides_is_no_member(others: int, joined: bool) -> None:
+    """More than half of what a browser does is to call one name, where it is rare elsewhere."""
+    lengths = {**LENGTHS, "domain": HOUR, "ja3": HOUR}
+    evidence = Evidence(lengths)
+    name, client = ("domain", "home.example"), ("ja3", "browser")
+    said = noise(100)
+    for nth in range(20):
+        country, at = COUNTRIES[nth % 5], (3 * nth + 1) * HOUR
+        said += [sighting(country, at, name, client), sighting(country, at, client, name)]
+    for nth in range(others):
+        country, at, source = COUNTRIES[nth % 5], (4 * nth + 90) * HOUR, ("ip", f"user-{nth}")
+        said += [sighting(country, at, source, client), sighting(country, at, client, source)]
+    for nth in range(60):  # names that are called, and clients that are seen, besides
+        country, at = COUNTRIES[nth % 5], (2 * nth) * HOUR
+        one, other = ("domain", f"name-{nth}.example"), ("ja3", f"client-{nth}")
+        said += [sighting(country, at, one, other), sighting(country, at, other, one)]
+    for each in said:
+        evidence.observe(each)
+    found = [set(group.members) for group in groups(evidence, candidates(evidence))]
+    assert ({name, client} in found) == joined
 
 
 def test_what_joins_two_keeps_the_oldest_id_and_the_other_leads_to_it() -> None:

@@ -22,6 +22,7 @@ from pipeline.share.release import (
     Kind,
     Reader,
     Recipient,
+    aged,
     csirt,
     organisation,
     release,
@@ -223,3 +224,20 @@ def test_no_credential_is_released_in_clear(name: str) -> None:
     assert {one.value for one in view.indicators} == {covered, f"sha256:{'ab' * 32}"}
     # A name tells nothing that can be tried out, either.
     assert view.id == campaigns.identity(("credential", covered))
+
+
+@pytest.mark.parametrize("name", ["organisation", "community"])
+def test_what_was_released_once_only_grows_old(name: str) -> None:
+    terms = Terms(dict(map(conditions, COUNTRIES, [State(Tlp.CLEAR, frozenset(["public"]))] * 3)))
+    for variant, hours in product(range(4), (None, 0, 1, 30, 200, 24 * 40)):
+        one = made([row for c in COUNTRIES for row in seen_by(c, variant)], variant)
+        for campaign in (
+            one,
+            msgspec.structs.replace(one, status=Status.MERGED, merged_into="x"),
+            msgspec.structs.replace(one, withdrawn=True),
+        ):
+            first = release(campaign, terms, RECIPIENTS[name], hours and hours * HOUR)
+            for later in (0, 3, 29, 31, 24 * 41):
+                wanted = release(campaign, terms, RECIPIENTS[name], later * HOUR)
+                assert (first is None) == (wanted is None)
+                assert first is None or aged(first, campaign, later * HOUR) == wanted

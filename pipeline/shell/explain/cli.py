@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from pipeline.explain import absence, found, grouped, watched, words
 from pipeline.explain.named import named
 from pipeline.indicator import Indicator
 from pipeline.shell import files
 from pipeline.shell.explain.sources import Known, Reading, Recorded, Topics
-from pipeline.shell.past import Past, instead
+from pipeline.shell.past import Past, read
 from pipeline.shell.printable import plain_json, printable
-from pipeline.shell.settings import FailedError, Settings, WrongUseError, load
+from pipeline.shell.settings import FailedError, WrongUseError, load
 from pipeline.shell.since import since_ms
 
 
@@ -70,9 +67,9 @@ def explain(
     else:
         raise WrongUseError(f"{events}: no such file")
     if why_not:
-        answers = _run(settings, _why_not(why_not, reading, known))
+        answers = read(settings, _why_not(why_not, reading, known))
     else:
-        answers = _run(settings, _why(identity, reading, known))
+        answers = read(settings, _why(identity, reading, known))
     for encoded, lines in answers:
         if as_json:
             print(plain_json(encoded))
@@ -136,13 +133,3 @@ async def _why_not(text: str, reading: Reading, known: Known) -> list[Answer]:
     # A value may be of several types: those it was seen as, or else the likeliest.
     told = [one for one in answers if one.countries or one.refusals or one.alerts] or answers[:1]
     return [(found.encode(one), words.of_absence(one)) for one in told]
-
-
-def _run(settings: Settings, work: Coroutine[object, object, list[Answer]]) -> list[Answer]:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is said below
-    try:
-        return asyncio.run(work)
-    except KafkaConnectionError:
-        raise instead(settings) from None
-    except KafkaError as error:
-        raise FailedError(f"topics at {settings.broker}: {error!r}") from None

@@ -241,9 +241,4 @@ class Topics:
                 yield found
 
     def shortcomings(self) -> list[str]:
-        """What was not read, for whoever relies on the answer."""
-        past = self._past
-        unread = "not there, or this login may not read it"
-        more = "there is more than was read; narrow --since, or raise --most"
-        found = [(topic, unread) for topic in past.refused] + [(topic, more) for topic in past.cut]
-        return [f"{topic}: {why}" for topic, why in dict.fromkeys(found)]
+        return self._past.shortcomings()

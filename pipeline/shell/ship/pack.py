@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -33,8 +33,11 @@ class Pack(Struct, frozen=True):
     reached: Reached | None
 
 
-def packs(events: Iterable[bytes], reached: Reached | None) -> Iterator[Pack]:
+def packs(events: Sequence[bytes], reached: Reached | None) -> Iterator[Pack]:
     """Events of one stretch of a log as packs; the last of them has what was reached."""
+    if len(events) <= PACK_EVENTS and sum(map(len, events)) + len(events) <= PACK_BYTES:
+        yield Pack(b"\n".join(events), len(events), reached)
+        return
     part: list[bytes] = []
     size = 0
     for event in events:

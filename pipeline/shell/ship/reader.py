@@ -117,12 +117,9 @@ class FileReader:
         size = 0
         for at in range(0, len(lines), AT_ONCE):
             part = lines[at : at + AT_ONCE]
-            for one in conversion.feed_many(part, number + 1):
-                if isinstance(one, Rejected):
-                    self._reject(self.tail.path, one)
-                else:
-                    events.append(one)
-                    size += len(one)
+            before = len(events)
+            self._take(conversion.feed_many(part, number + 1), events)
+            size += sum(map(len, events[before:]))
             number += len(part)
             offset += sum(map(len, part))
             if (len(events) >= PACK_EVENTS or size >= PACK_BYTES) and not conversion.is_within:
@@ -138,15 +135,18 @@ class FileReader:
         events: list[bytes] = []
         conversion = self._conversions.get(file)
         if conversion is not None:
-            for one in conversion.end():
-                if isinstance(one, Rejected):
-                    self._reject(self.tail.path, one)
-                else:
-                    events.append(one)
+            self._take(conversion.end(), events)
         reached = Reached(self.tail.path, file.number, file.place, done=True)
         self._drop(file)
         self.tail.finish(file)
         yield from packs(self._how.said(events), reached)
+
+    def _take(self, results: Sequence[bytes | Rejected], events: list[bytes]) -> None:
+        for one in results:
+            if isinstance(one, bytes):
+                events.append(one)
+            else:
+                self._reject(self.tail.path, one)
 
     def _reached(self, file: LogFile, offset: int, number: int) -> Reached:
         return Reached(self.tail.path, file.number, file.place_at(offset, number))
