@@ -27,8 +27,8 @@ $(SETUP): $(LOCK) pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-demo: setup ## Replay real attacks through real workers and check what comes out
-	@$(BIN)/sightline demo
+demo: setup ## The whole of it in a few minutes, checked; ARGS=--keep leaves the page up
+	@$(BIN)/sightline demo $(ARGS)
 
 test: setup lint types unit integration ## All of it: lint, types, unit, property, integration
 

@@ -47,11 +47,16 @@ class Stage(StrEnum):
 
 
 @cli.command()
-def demo() -> None:
-    """Replay real attacks through real workers, and check what comes out."""
-    from pipeline.shell.demo import run
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="The page stays at the end, until Ctrl-C.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Where it leaves what it wrote.")] = Path("var/demo"),
+) -> None:
+    """The whole of it in a few minutes: logs in, alerts and campaigns out, checked."""
+    from pipeline.shell.demo.story import run
 
-    raise typer.Exit(run())
+    raise typer.Exit(run(out=out, keep=keep))
 
 
 @cli.command()

@@ -74,13 +74,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Its port; 0 for any that is free."""
     serve_store: str = "var/serve.sqlite"
     """Its read store, made anew from the topics where it is missing."""
+    serve_metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Where on `metrics_host` Prometheus scrapes `sightline serve`; 0 for nowhere."""
     serve_users: str = ""
     """Who may log in there, a TOML file; on loopback none are needed."""
     serve_certificate: str = ""
     """PEM of its certificate, and what vouches for it; with `serve_key`, it serves HTTPS."""
     serve_key: str = ""
-    lane: Literal["live", "exercise"] = "live"
-    """Whether what is here is meant, or an exercise, which is said wherever it is shown."""
+    lane: Literal["live", "exercise", "demonstration"] = "live"
+    """Whether what is here is meant, or an exercise, which is said wherever it is shown; the page
+    also says so of a demonstration."""
     lateness: str = "24h"
     """How far behind the latest an event may come and still count."""
     source_idle_after: str = "30s"
@@ -260,7 +263,7 @@ def _one_lane(settings: Settings) -> None:
         raise WrongUseError(
             "lane is exercise: then topic_prefix must be exercise.<id>., the id of a-z, 0-9 and -"
         )
-    if settings.lane == "live" and prefix.startswith(f"{TAG}."):
+    if settings.lane != "exercise" and prefix.startswith(f"{TAG}."):
         raise WrongUseError(
             f"topic_prefix is {prefix!r}, an exercise's: then lane must be exercise"
         )

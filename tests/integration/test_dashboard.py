@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,9 @@ from typer.testing import CliRunner
 
 from pipeline.campaign import label as labels
 from pipeline.campaign.campaign import Status
+from pipeline.shell import observe
 from pipeline.shell.cli import cli
+from pipeline.shell.notify import records
 from pipeline.shell.observe import read_topic
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child, until
@@ -34,6 +37,7 @@ from tests.integration.browser import CHROMIUM, chromium, looking
 from tests.integration.conftest import Broker
 from tests.integration.harness import MARX_SENSORS, Pipeline
 from tests.unit import told
+from tests.unit.test_monitoring import PROMTOOL
 
 pytestmark = pytest.mark.kafka
 in_a_browser = [
@@ -76,6 +80,7 @@ class Desk:
             registry,
             serve_store=str(folder / "serve.sqlite"),
             serve_port=free_port(),
+            serve_metrics_port=free_port(),
             **settings,
         )
         # In a thread of its own: Playwright has a loop in this one.
@@ -118,6 +123,12 @@ class Desk:
         # In a thread of its own: Playwright has a loop in this one.
         with ThreadPoolExecutor(1) as pool:
             return [one for one in pool.submit(asyncio.run, read()).result() if one.id == of]
+
+    def thread(self, about: str, to: str) -> str | None:
+        """By which name somebody knows a campaign, if there was a letter."""
+        with ThreadPoolExecutor(1) as pool:
+            entries = pool.submit(asyncio.run, records.entries(self.settings)).result()
+        return next((one.thread for one in entries if (one.about, one.to) == (about, to)), None)
 
     def rows(self, kind: str, query: str = "") -> dict[str, dict[str, object]]:
         answer = httpx.get(f"{self.address}api/{kind}?{query}").raise_for_status()
@@ -182,6 +193,39 @@ def test_killed_and_begun_anew_it_shows_what_the_topics_hold(desk: Desk) -> None
         one.pop("revision")
     assert anew == before
     until(lambda: httpx.get(f"{desk.address}readyz").text == "ready\n", "it says so")
+
+
+def test_prometheus_sees_what_it_does(desk: Desk) -> None:
+    at = f"http://127.0.0.1:{desk.settings.serve_metrics_port}"
+    kept = httpx.get(f"{at}/metrics").text
+    answered = observe.metrics(desk.settings.serve_metrics_port)
+    desk.tell(told.record(told.alert("m1", "198.18.9.1")), Record("alerts", b"m2", b"{", 0))
+    desk.until_shown("alerts", "m1")
+    assert httpx.get(f"{desk.address}api/alerts/none").status_code == 404
+    with httpx.stream("GET", f"{desk.address}events?of=alerts&after=0") as stream:
+        coming = stream.iter_lines()  # to be let go is to be gone
+        next(coming)
+        seen = observe.metrics(desk.settings.serve_metrics_port)
+    assert seen["sightline_dashboard_viewers"] >= 1
+    refused = 'sightline_dashboard_requests_total{status="4xx"}'
+    assert seen[refused] >= answered.get(refused, 0) + 1
+    assert seen["sightline_dashboard_request_seconds_count"] == sum(
+        count
+        for name, count in seen.items()
+        if name.startswith("sightline_dashboard_requests_total{")
+    )
+    assert seen["sightline_dashboard_store_bytes"] > 10_000
+    assert seen["sightline_dashboard_records_not_ours_total"] >= 1
+    until(
+        lambda: observe.metrics(desk.settings.serve_metrics_port)[
+            "sightline_dashboard_behind_records"
+        ] == 0,
+        "all is shown",
+    )  # fmt: skip
+    assert httpx.get(f"{at}/readyz").text == "ok\n"
+    assert httpx.get(f"{desk.address}metrics").status_code == 404, "its pages have none"
+    if PROMTOOL is not None:
+        subprocess.run([PROMTOOL, "check", "metrics"], input=kept, text=True, check=True)
 
 
 def lines(desk: Desk, after: str, headers: dict[str, str], enough: int) -> tuple[list[str], str]:
@@ -291,6 +335,7 @@ class TestInABrowser:
         desk.until_shown("campaigns", "y1", "y2", "y3")
         with looking(browser, f"{desk.address}#/campaigns?severity=6") as (page, wrong):
             expect(page.locator("a.row")).to_have_count(3)
+            expect(page.locator("#detail")).to_contain_text("Choose a row")
             for key in ("j", "j", "j", "k", "Enter"):
                 page.keyboard.press(key)
             second = page.locator("a.row").nth(1)
@@ -522,6 +567,71 @@ class TestOfAPart:
             assert wrong == []
         finally:
             context.close()
+
+
+def sightline(desk: Desk, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        env=os.environ | desk.settings.environment(),
+        capture_output=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing")
+def test_a_campaign_shows_to_whom_it_was_released_and_what_they_say(
+    broker: Broker, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the stages release and notify, and what is written back, from topics to the page."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "directory.toml").write_text(f"""
+[[csirt]]
+id = "cz-csirt"
+name = "National CSIRT of the Czech Republic"
+country = "CZ"
+role = "national"
+verified_at = {datetime.now(UTC).date()}
+constituency = {{ countries = ["CZ"] }}
+""")
+    made = Desk(
+        broker, tmp_path, "beside.", TERMS.replace('["KE"]', '["CZ", "KE"]'),
+        alliances=str(tmp_path / "alliances"), directory=str(tmp_path / "directory.toml"),
+        audit_log=str(tmp_path / "audit.jsonl"), notify_hold="1s",
+    )  # fmt: skip
+    try:
+        sightline(made, "alliance", "create", "v4", "--key", str(tmp_path / "lead.pem"),
+                  "--member", "CZ", "--member", "KE")  # fmt: skip
+        sightline(made, "topics")
+        made.kill()
+        made.start()  # an alliance is one of its settings
+        made.tell(campaign("r1", "198.18.8.1", "CZ", "KE"), campaign("r2", "198.18.8.2", "BR"))
+        made.until_shown("campaigns", "r1", "r2")
+        with (
+            made.pipeline.worker("--stage", "alliances"),
+            made.pipeline.worker("--stage", "share"),
+            looking(browser, made.address) as (page, wrong),
+        ):
+            until(lambda: set(made.rows("campaigns", "alliance=v4")) == {"r1"}, "it is released")
+            page.reload()
+            page.get_by_role("button", name="Filter", exact=True).click()
+            page.get_by_label("Alliance").select_option("v4")
+            expect(page.locator("a.row")).to_have_count(1)
+            page.locator("a.row").click()
+            expect(page.locator("#detail .tags")).to_contain_text("released to v4")
+            expect(page.locator("#detail")).not_to_contain_text("Replies")
+            thread = until(lambda: made.thread("r1", "cz-csirt"), "its CSIRT has a letter")
+            assert thread is not None
+            sightline(made, "reply", thread, "received", "--as", "cz-csirt")
+            asked = ("--as", "operator", "--text", "whose <b>host</b> was it?")
+            sightline(made, "reply", "r1", "need-more", *asked)
+            replies = page.locator("#detail details", has_text="Replies")
+            expect(replies.locator(".pill")).to_have_text(["need more", "received"])
+            expect(replies).to_contain_text("cz-csirt")
+            expect(replies).to_contain_text("whose <b>host</b> was it?")
+            serious(page)
+            assert wrong == []
+    finally:
+        made.child.stop()
 
 
 def _live(client: httpx.Client) -> bytes:

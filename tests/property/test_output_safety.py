@@ -29,7 +29,8 @@ from pipeline.indicator import indicators
 from pipeline.rule import Level, Rule
 from pipeline.shell.checking import Checker
 from pipeline.shell.cli import _say
-from pipeline.shell.demo_view import HEADER, WIDTH, Screen, alert_line, alerts_lines
+from pipeline.shell.demo.lines import HEADER, WIDTH, alert_line, alert_lines, alerts_lines
+from pipeline.shell.demo.screen import Screen
 from pipeline.shell.plain_log import PlainFormatter
 from pipeline.shell.printable import (
     cut,
@@ -147,6 +148,8 @@ def test_the_demo_shows_it_as_it_is_written(text: str) -> None:
         )
         screen = Screen(console)
         screen.say(HEADER, alert_line(one, {}))
+        screen.show(*alert_lines(one))
+        screen.tell(alert_lines(one)[1])
         screen.opened(one, {})
         screen.say(*alerts_lines([one], {}, {}))
         assert all(line.isprintable() for line in SGR.sub("", out.getvalue()).split("\n"))

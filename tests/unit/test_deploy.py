@@ -138,7 +138,7 @@ def test_the_example_is_a_registry() -> None:
 def test_prometheus_of_the_compose_file_reads_what_there_is() -> None:
     config = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text("utf-8"))
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    assert jobs.keys() == {"sightline", "sightline-canary"}
+    assert jobs.keys() == {"sightline", "sightline-canary", "sightline-serve"}
     assert jobs["sightline"]["dns_sd_configs"][0]["names"] == ["worker"]
     provisioned = DEPLOY / "compose" / "grafana" / "provisioning"
     for path in provisioned.rglob("*.yaml"):

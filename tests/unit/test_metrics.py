@@ -16,10 +16,15 @@ from prometheus_client.metrics import MetricWrapperBase
 from pipeline.shell import canary_metrics, metrics
 from pipeline.shell.metrics_folder import LOCK, PREFIX, metrics_folder, remove_left_over
 from pipeline.shell.metrics_server import StageMetrics
+from pipeline.shell.serve import serve_metrics
 
 ALL = [
     metric
-    for metric in (*vars(metrics).values(), *vars(canary_metrics).values())
+    for metric in (
+        *vars(metrics).values(),
+        *vars(canary_metrics).values(),
+        *vars(serve_metrics).values(),
+    )
     if isinstance(metric, MetricWrapperBase)
 ]
 BOUNDED = {

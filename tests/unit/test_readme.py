@@ -19,6 +19,7 @@ from pipeline.registry import Registry
 from pipeline.shell import app, canary_metrics, metrics, topics, unpack
 from pipeline.shell.cli import cli
 from pipeline.shell.cli_group import Commands
+from pipeline.shell.serve import serve_metrics
 from pipeline.shell.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,11 @@ def table(text: str, heading: str) -> list[list[str]]:
 
 def every_metric() -> Iterator[tuple[str, str]]:
     """The name as Prometheus shows it, and the type."""
-    for metric in (*vars(metrics).values(), *vars(canary_metrics).values()):
+    for metric in (
+        *vars(metrics).values(),
+        *vars(canary_metrics).values(),
+        *vars(serve_metrics).values(),
+    ):
         if isinstance(metric, MetricWrapperBase):
             (described,) = metric.describe()
             suffix = "_total" if described.type == "counter" else ""

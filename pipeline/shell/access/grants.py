@@ -225,7 +225,10 @@ def _operator(principal: Principal, settings: Settings) -> set[Grant]:
 
 def _dashboard(principal: Principal, settings: Settings) -> set[Grant]:
     return {
-        *_readings(principal, settings, "alerts", "campaigns", "labels"),
+        *_readings(principal, settings, "alerts", "campaigns", "labels", "deliveries"),
+        # What others answered, and what alliances know: shown to those who see everything.
+        Grant("topic", settings.topic("replies."), "READ", prefixed=True),
+        Grant("topic", settings.topic("alliance."), "READ", prefixed=True),
         Grant("topic", settings.topic("labels"), "WRITE"),
     }
 

@@ -251,6 +251,34 @@ ROOM: Final = (
         ),
     ),
     AlertRule(
+        "SightlineDashboardBehind",
+        "sightline_dashboard_behind_records > 10000 or "
+        "time() - sightline_dashboard_broker_heard_timestamp_seconds > 60",
+        "10m",
+        "ticket",
+        "The dashboard shows what was, not what is",
+        (
+            fires(
+                {
+                    "sightline_dashboard_behind_records": "20000x60",
+                    "sightline_dashboard_broker_heard_timestamp_seconds": "0+60x60",
+                }
+            ),
+            fires(
+                {
+                    "sightline_dashboard_behind_records": "0x60",
+                    "sightline_dashboard_broker_heard_timestamp_seconds": "0x60",
+                }
+            ),
+            quiet(
+                {
+                    "sightline_dashboard_behind_records": "20000x3 0x60",
+                    "sightline_dashboard_broker_heard_timestamp_seconds": "0+60x60",
+                }
+            ),
+        ),
+    ),
+    AlertRule(
         "SightlineGeoIpOld",
         "time() - min by (database) (sightline_geoip_build_timestamp_seconds) > 200 * 86400",
         "1h",

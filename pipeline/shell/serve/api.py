@@ -145,6 +145,8 @@ def evidence(request: Request) -> Response:
             ),
             "alerts": [line_of(alert) for alert in alerts],
             "labels": store.labels_of(row.id),
+            # Who was told, and what they say to that, is for those who see everything.
+            "replies": site.answers.of(row.id) if person_of(request).is_of_the_house else [],
         }
     )
 

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.shell.serve import api, pages, stream
 from pipeline.shell.serve.guard import Guard
+from pipeline.shell.serve.measuring import Measured
 from pipeline.shell.serve.site import Site, view_of
 from pipeline.shell.serve.store import Store
 from pipeline.shell.serve.stream import Hub
@@ -30,7 +31,10 @@ def application(
     of_live_rows = stream.routes(lambda request: view_of(request).hub)
     app = Starlette(
         routes=[*pages.routes(), *of_live_rows, *api.routes(), *extra_routes],
-        middleware=[Middleware(Guard, users=site.users, local=site.local)],
+        middleware=[
+            Middleware(Measured),
+            Middleware(Guard, users=site.users, local=site.local),
+        ],
     )
     app.state.site = site
     return app

@@ -20,7 +20,7 @@ from pipeline.shell.serve.people import SESSION_S
 from pipeline.shell.serve.site import site_of
 
 STATIC = Path(str(files("pipeline.shell.serve"))) / "static"
-_STALE_S = 20
+STALE_S = 20
 _MOST_TYPED = 4_096  # bytes of the form
 _TRIES = 5  # wrong passwords in a row, from anybody, before everybody waits a little
 _PAUSE_S = 2.0
@@ -108,7 +108,7 @@ def alive(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """Whether what it shows is what there is: the broker answers, and little is unread."""
     fresh = site_of(request).freshness
-    if fresh.heard is None or time.monotonic() - fresh.heard > _STALE_S:
+    if fresh.heard is None or time.monotonic() - fresh.heard > STALE_S:
         return PlainTextResponse("the broker does not answer\n", 503)
     if fresh.behind:
         return PlainTextResponse("behind\n", 200)  # anybody may ask: not by how much

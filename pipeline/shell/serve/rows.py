@@ -50,12 +50,17 @@ decode_alert = msgspec.json.Decoder(Alert).decode
 
 
 class Record(NamedTuple):
-    """A record of one of the three topics: its topic's kind, key, value, broker's time in ms."""
+    """A record of a topic: its topic's kind, key, value, broker's time in ms.
 
-    kind: Literal["alerts", "campaigns", "labels"]
+    `released` is what an alliance, `of`, was told of a campaign; `touched` has a campaign for its
+    key, of which something changed that is not kept here.
+    """
+
+    kind: Literal["alerts", "campaigns", "labels", "released", "touched"]
     key: bytes | None
     value: bytes | None
     at: int
+    of: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):

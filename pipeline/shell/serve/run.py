@@ -27,7 +27,9 @@ from pipeline.shell.held import holding
 from pipeline.shell.notify.sources import directory_of
 from pipeline.shell.security import for_aiokafka
 from pipeline.shell.serve.app import application
+from pipeline.shell.serve.beside import beside_topics
 from pipeline.shell.serve.guard import LOOPBACK
+from pipeline.shell.serve.measuring import serve_metrics
 from pipeline.shell.serve.part import Parts, parts
 from pipeline.shell.serve.people import Users, read_users
 from pipeline.shell.serve.reader import TopicReader
@@ -105,7 +107,10 @@ def geo_name(settings: Settings) -> str:
 async def _serve(site: Site, shown: Parts) -> int:
     settings = site.settings
     listening = _listen(settings)
-    reader = TopicReader(settings, site.store, site.hub.changed, site.freshness)
+    serve_metrics(site, settings)
+    beside = beside_topics(settings)
+    site.answers = beside.answers
+    reader = TopicReader(settings, site.store, site.hub.changed, site.freshness, beside)
     voice = _Voice(settings)
     site.say = voice.say
     secure = _tls(settings)

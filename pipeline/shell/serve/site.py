@@ -13,6 +13,7 @@ from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.campaign.label import Label
 from pipeline.geo import Geo
 from pipeline.registry import Registry
+from pipeline.shell.serve.answers import Answers
 from pipeline.shell.serve.part import View
 from pipeline.shell.serve.people import Person, Role, Users
 from pipeline.shell.serve.reader import Freshness
@@ -40,6 +41,8 @@ class Site:
     say: Say | None = None
     """None: nobody can label."""
     freshness: Freshness = field(default_factory=Freshness)
+    answers: Answers = field(default_factory=Answers)
+    """What those who were told have written back."""
     parts: Mapping[str, View] = field(default_factory=dict)
     """What those are shown who do not see everything, by whom they see as."""
 

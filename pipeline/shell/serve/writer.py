@@ -14,6 +14,7 @@ from pipeline.campaign import label as labels
 from pipeline.campaign.label import Label
 from pipeline.lane import Flag, crossing
 from pipeline.shell.serve.bitmaps import Changing
+from pipeline.shell.serve.released import Released
 from pipeline.shell.serve.rows import KINDS, Kind, Record, Row, decode_alert, label_of
 from pipeline.view import facet
 from pipeline.view.facet import Beside
@@ -39,6 +40,7 @@ class Writer:
         self.names: dict[int, str] = {}
         self._connection = connection
         self._sectors = sectors
+        self._released = Released()
         self._labelled = {of for (of,) in connection.execute("SELECT DISTINCT id FROM label")}
         self._ids: dict[tuple[str, str], int] = {}
         for number, kind, name in connection.execute("SELECT id, kind, name FROM facet"):
@@ -66,18 +68,20 @@ class Writer:
         self._connection.execute("COMMIT")
         self._positions.clear()
         self._labelled.clear()
+        self._released = Released()
 
     def apply(
         self, records: Iterable[Record], positions: Mapping[tuple[str, int], int]
     ) -> list[Row]:
         """Note records and how far that was, all or nothing; what changed, the newest of each."""
-        newest: dict[tuple[str, bytes], Record] = {}
+        newest: dict[tuple[str, bytes, str], Record] = {}
         for record in records:
             if record.key is None:
                 self.not_ours += 1
                 continue
-            newest.pop((record.kind, record.key), None)
-            newest[record.kind, record.key] = record
+            name = record.kind, record.key, record.of
+            newest.pop(name, None)
+            newest[name] = record
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             changing = Changing(self._connection)
@@ -102,6 +106,12 @@ class Writer:
             identity = (record.key or b"").decode()
             if record.kind == "labels":
                 yield from self._say(identity, record, changing)
+                return
+            if record.kind == "released":
+                yield from self._release(identity, record, changing)
+                return
+            if record.kind == "touched":
+                yield from self._again("campaigns", identity, record.at, changing)
                 return
             made = self._read(record.kind, record.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -129,15 +139,41 @@ class Writer:
                 (name, said.id, said.at, said.by, record.at, record.value),
             )
         for kind in KINDS:
-            row = self._connection.execute(
-                f"SELECT body FROM {kind} WHERE id = ?",  # noqa: S608
-                (identity,),
+            yield from self._again(kind, str(identity), record.at, changing)
+
+    def _again(self, kind: Kind, identity: str, at: int, changing: Changing) -> Iterator[Row]:
+        """What a row says of itself is the same; what is said beside it is not."""
+        row = self._connection.execute(
+            f"SELECT body FROM {kind} WHERE id = ?",  # noqa: S608
+            (identity,),
+        ).fetchone()
+        if row is not None and row[0] is not None:
+            again = self._put(kind, identity, row[0], self._read(kind, row[0]), at, changing)
+            if again is not None:
+                yield again
+
+    def _release(self, name: str, record: Record, changing: Changing) -> Iterator[Row]:
+        """What an alliance is told: the campaigns that it is of, if that is new of them."""
+        view = None if record.value is None else campaigns.decode(record.value)
+        numbers = {
+            number
+            for kind, value in self._released.take(record.of, name, view)
+            for (number,) in self._connection.execute(
+                "SELECT number FROM campaigns_indicator WHERE value = ? AND type = ?",
+                (value, kind),
+            )
+        }
+        for number in sorted(numbers):
+            identity, body, packed = self._connection.execute(
+                "SELECT id, body, facets FROM campaigns WHERE number = ?", (number,)
             ).fetchone()
-            if row is not None and row[0] is not None:
-                made = self._read(kind, row[0])
-                again = self._put(kind, str(identity), row[0], made, record.at, changing)
-                if again is not None:
-                    yield again
+            had = {self.names[one] for one in array("I", packed)}
+            if body is not None and had != self._read_facets(body):
+                yield from self._again("campaigns", identity, record.at, changing)
+
+    def _read_facets(self, body: bytes) -> frozenset[str]:
+        made = self._read("campaigns", body)
+        return made.facets if made else frozenset()
 
     def _read(self, kind: Kind, value: bytes | None) -> _Made | None:
         if value is None:
@@ -154,6 +190,7 @@ class Writer:
             )
         campaign = campaigns.decode(value)
         _fits(campaign.exercise, self._exercise)
+        beside = Beside(tuple({*beside.alliances, *self._released.to(campaign)}))
         label = self._label_of(campaign.id)
         return _Made(
             campaign.id,

@@ -11,7 +11,7 @@ import * as tables from "./tables.js";
 const AGAIN_MS = 1_000;
 
 export class Detail {
-  #shown = null;
+  #shown = undefined;
   #again = null;
 
   constructor(site) {
@@ -60,7 +60,7 @@ export class Detail {
     [...this.place.querySelectorAll("details")].forEach((one, number) => (one.open = open[number] ?? one.open));
   }
 
-  async #campaign(to, { line, campaign, dossier, alerts, labels }) {
+  async #campaign(to, { line, campaign, dossier, alerts, labels, replies }) {
     document.title = `${name(line)} · Sightline`;
     const shownOf = new Map(dossier.members.map((one) => [`${one.type} ${one.value}`, one.shown]));
     const omitted = campaign.sightings_omitted ? `, ${campaign.sightings_omitted} more are not named` : "";
@@ -88,6 +88,7 @@ export class Detail {
       folded("Alerts", tables.count(alerts, "alert"), tables.alerts(alerts, to)),
       folded("Sightings", `${tables.count(campaign.sightings, "sighting")}${omitted}`, tables.sightings(campaign, this.site, shownOf)),
       folded("Labels", labels.length ? tables.count(labels, "label") : "none", tables.words(labels), labels.length > 0),
+      replies.length ? folded("Replies", `${replies.length} from those who were told`, tables.replies(replies), true) : null,
     ].filter(Boolean);
   }
 
@@ -144,6 +145,7 @@ function head(line, tlp, site) {
         line.verdict ? pill(line.verdict) : null,
         line.facets.includes("exercise:yes") ? pill("exercise", "EXERCISE") : null,
         tlp ? h("span", {}, `TLP:${tlp}`) : null,
+        tables.alliances(line.facets).map((one) => pill("released", `released to ${one}`)),
         h("span", { class: "whole mono" }, line.id, copyButton(line.id, "the id")),
       ),
     ),

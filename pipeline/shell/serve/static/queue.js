@@ -132,7 +132,7 @@ export class Queue {
     byId("more").hidden = !this.#next;
     const empty = byId("empty");
     empty.hidden = this.#lines.size > 0;
-    empty.textContent = this.#route.asked.toString() ? "Nothing matches these filters." : "Nothing yet. What is seen in more than one country appears here by itself.";
+    empty.textContent = this.#route.asked.toString() ? "Nothing matches these filters." : "Nothing is going on now. What is seen in more than one country appears here by itself; what has ended is under All.";
   }
 
   /** Moves the focus by rows. */

@@ -96,4 +96,19 @@ export function words(labels) {
   );
 }
 
+const WORDS = { received: "received", handled: "handled", "not-ours": "not ours", "need-more": "need more" };
+
+export function replies(said) {
+  if (!said.length) return h("p", { class: "quiet" }, "Nobody who was told has answered.");
+  return h(
+    "ul",
+    { class: "words" },
+    said.map((one) => h("li", {}, pill(one.word, WORDS[one.word]), ` ${one.by}, ${time(one.at)}`, one.text ? h("div", { class: "quiet" }, one.text) : null)),
+  );
+}
+
+export function alliances(facets) {
+  return facets.filter((one) => one.startsWith("alliance:")).map((one) => one.slice("alliance:".length));
+}
+
 export const count = (rows, one) => many(rows.length, one);
