@@ -4,8 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 SETUP := $(VENV)/.setup
-# Thousands of whole runs of the core: traced for coverage they take five times as long.
-WHOLE_RUNS := $(patsubst %,tests/property/test_%.py,simulator campaign_simulator correlate eras base_rates flood)
+# What goes the same ways thousands of times: traced for coverage it takes three to five times as long.
+OVER_AND_OVER := $(patsubst %,tests/property/test_%.py,simulator campaign_simulator correlate eras \
+  base_rates flood liars oracle decode formats fuzz indicator sight schemas surprise release audit \
+  benign interchange output_safety pseudonym world many_at_once)
+# Integration tests wait more than they work: three at once, each with a broker of its own.
+AT_ONCE ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit integration hunt interchange fuzz schemas worlds screenshots serving \
@@ -36,12 +40,12 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup ## Unit, property and golden tests, with the core's coverage
-	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit tests/property tests/golden \
-	  $(addprefix --ignore=,$(WHOLE_RUNS)) --cov --cov-report=term
-	$(BIN)/python -m pytest -q -n auto --dist worksteal $(WHOLE_RUNS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit tests/golden tests/property \
+	  $(addprefix --ignore=,$(OVER_AND_OVER)) --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(OVER_AND_OVER)
 
-integration: setup ## Real processes on a real broker
-	$(BIN)/python -m pytest -q tests/scenarios tests/integration
+integration: setup ## Real processes on real brokers; AT_ONCE=1 for one after the other
+	$(BIN)/python -m pytest -q -n $(AT_ONCE) --dist loadfile tests/scenarios tests/integration
 
 hunt: setup ## The property tests with examples never tried: SEED=7, or a random seed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property --hypothesis-seed=$(or $(SEED),random)

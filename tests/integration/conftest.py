@@ -1,4 +1,5 @@
-"""One broker for all integration tests: a real Kafka, or else the embedded one, and said so.
+"""One broker for the integration tests of a process: a real Kafka, or else the embedded one, and
+said so.
 
 REQUIRE_KAFKA=1 (continuous integration) makes a missing Java or Maven a failure, REQUIRE_BROWSER=1
 a missing Chromium.
@@ -16,6 +17,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.shell.broker import INSTALL_HINT, missing_for_kafka
+from pipeline.shell.kafka_install import fetch_jars
 from pipeline.shell.processes import Child, until
 from tests.integration.browser import CHROMIUM
 from tests.integration.browser import INSTALL_HINT as BROWSER_HINT
@@ -55,18 +57,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         shutil.rmtree(at, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    wanted = any(item.get_closest_marker("kafka") for item in items)
-    if wanted and MISSING and os.environ.get("REQUIRE_KAFKA") == "1":
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return  # of several processes: the one that starts the others has seen to it
+    if MISSING and os.environ.get("REQUIRE_KAFKA") == "1":
         raise pytest.UsageError(
             f"REQUIRE_KAFKA=1, but {' and '.join(MISSING)} is missing.\n{INSTALL_HINT}"
         )
-    if (
-        any(item.get_closest_marker("browser") for item in items)
-        and not CHROMIUM
-        and os.environ.get("REQUIRE_BROWSER") == "1"
-    ):
+    if not CHROMIUM and os.environ.get("REQUIRE_BROWSER") == "1":
         raise pytest.UsageError(f"REQUIRE_BROWSER=1, but Chromium is missing.\n{BROWSER_HINT}")
+    if not MISSING:
+        fetch_jars()  # once, before processes that would do it side by side
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
