@@ -458,11 +458,7 @@ def test_users_log_in_and_nobody_else_sees_anything(
         input="a long password\n", text=True, check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     settings = msgspec.structs.replace(
-        desk.settings,
-        serve_port=0,
-        serve_metrics_port=0,
-        serve_users=str(users),
-        serve_store=str(tmp_path / "s.sqlite"),
+        desk.settings, serve_port=0, serve_users=str(users), serve_store=str(tmp_path / "s.sqlite")
     )
     with (
         Child("-m", "pipeline", "serve", environment=settings.environment()) as child,
@@ -499,71 +495,6 @@ def parted(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made = Desk(broker, folder, "parts.", TERMS, serve_users=str(users))
     try:
         yield made
-    finally:
-        made.child.stop()
-
-
-def sightline(desk: Desk, *arguments: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        env=os.environ | desk.settings.environment(),
-        capture_output=True, check=True, timeout=120,
-    )  # fmt: skip
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing")
-def test_a_campaign_shows_to_whom_it_was_released_and_what_they_say(
-    broker: Broker, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the stages release and notify, and what is written back, from topics to the page."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "directory.toml").write_text(f"""
-[[csirt]]
-id = "cz-csirt"
-name = "National CSIRT of the Czech Republic"
-country = "CZ"
-role = "national"
-verified_at = {datetime.now(UTC).date()}
-constituency = {{ countries = ["CZ"] }}
-""")
-    made = Desk(
-        broker, tmp_path, "beside.", TERMS.replace('["KE"]', '["CZ", "KE"]'),
-        alliances=str(tmp_path / "alliances"), directory=str(tmp_path / "directory.toml"),
-        audit_log=str(tmp_path / "audit.jsonl"), notify_hold="1s",
-    )  # fmt: skip
-    try:
-        sightline(made, "alliance", "create", "v4", "--key", str(tmp_path / "lead.pem"),
-                  "--member", "CZ", "--member", "KE")  # fmt: skip
-        sightline(made, "topics")
-        made.kill()
-        made.start()  # an alliance is one of its settings
-        made.tell(campaign("r1", "198.18.8.1", "CZ", "KE"), campaign("r2", "198.18.8.2", "BR"))
-        made.until_shown("campaigns", "r1", "r2")
-        with (
-            made.pipeline.worker("--stage", "alliances"),
-            made.pipeline.worker("--stage", "share"),
-            looking(browser, made.address) as (page, wrong),
-        ):
-            until(lambda: set(made.rows("campaigns", "alliance=v4")) == {"r1"}, "it is released")
-            page.reload()
-            page.get_by_role("button", name="Filter", exact=True).click()
-            page.get_by_label("Alliance").select_option("v4")
-            expect(page.locator("a.row")).to_have_count(1)
-            page.locator("a.row").click()
-            expect(page.locator("#detail .tags")).to_contain_text("released to v4")
-            expect(page.locator("#detail")).not_to_contain_text("Replies")
-            thread = until(lambda: made.thread("r1", "cz-csirt"), "its CSIRT has a letter")
-            assert thread is not None
-            sightline(made, "reply", thread, "received", "--as", "cz-csirt")
-            asked = ("--as", "operator", "--text", "whose <b>host</b> was it?")
-            sightline(made, "reply", "r1", "need-more", *asked)
-            replies = page.locator("#detail details", has_text="Replies")
-            expect(replies.locator(".pill")).to_have_text(["need more", "received"])
-            expect(replies).to_contain_text("cz-csirt")
-            expect(replies).to_contain_text("whose <b>host</b> was it?")
-            serious(page)
-            assert wrong == []
     finally:
         made.child.stop()
 
@@ -636,6 +567,71 @@ class TestOfAPart:
             assert wrong == []
         finally:
             context.close()
+
+
+def sightline(desk: Desk, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        env=os.environ | desk.settings.environment(),
+        capture_output=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing")
+def test_a_campaign_shows_to_whom_it_was_released_and_what_they_say(
+    broker: Broker, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the stages release and notify, and what is written back, from topics to the page."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "directory.toml").write_text(f"""
+[[csirt]]
+id = "cz-csirt"
+name = "National CSIRT of the Czech Republic"
+country = "CZ"
+role = "national"
+verified_at = {datetime.now(UTC).date()}
+constituency = {{ countries = ["CZ"] }}
+""")
+    made = Desk(
+        broker, tmp_path, "beside.", TERMS.replace('["KE"]', '["CZ", "KE"]'),
+        alliances=str(tmp_path / "alliances"), directory=str(tmp_path / "directory.toml"),
+        audit_log=str(tmp_path / "audit.jsonl"), notify_hold="1s",
+    )  # fmt: skip
+    try:
+        sightline(made, "alliance", "create", "v4", "--key", str(tmp_path / "lead.pem"),
+                  "--member", "CZ", "--member", "KE")  # fmt: skip
+        sightline(made, "topics")
+        made.kill()
+        made.start()  # an alliance is one of its settings
+        made.tell(campaign("r1", "198.18.8.1", "CZ", "KE"), campaign("r2", "198.18.8.2", "BR"))
+        made.until_shown("campaigns", "r1", "r2")
+        with (
+            made.pipeline.worker("--stage", "alliances"),
+            made.pipeline.worker("--stage", "share"),
+            looking(browser, made.address) as (page, wrong),
+        ):
+            until(lambda: set(made.rows("campaigns", "alliance=v4")) == {"r1"}, "it is released")
+            page.reload()
+            page.get_by_role("button", name="Filter", exact=True).click()
+            page.get_by_label("Alliance").select_option("v4")
+            expect(page.locator("a.row")).to_have_count(1)
+            page.locator("a.row").click()
+            expect(page.locator("#detail .tags")).to_contain_text("released to v4")
+            expect(page.locator("#detail")).not_to_contain_text("Replies")
+            thread = until(lambda: made.thread("r1", "cz-csirt"), "its CSIRT has a letter")
+            assert thread is not None
+            sightline(made, "reply", thread, "received", "--as", "cz-csirt")
+            asked = ("--as", "operator", "--text", "whose <b>host</b> was it?")
+            sightline(made, "reply", "r1", "need-more", *asked)
+            replies = page.locator("#detail details", has_text="Replies")
+            expect(replies.locator(".pill")).to_have_text(["need more", "received"])
+            expect(replies).to_contain_text("cz-csirt")
+            expect(replies).to_contain_text("whose <b>host</b> was it?")
+            serious(page)
+            assert wrong == []
+    finally:
+        made.child.stop()
 
 
 def _live(client: httpx.Client) -> bytes:

@@ -84,8 +84,8 @@ def test_the_story_of_a_day_is_told_and_equals_the_offline_run(
     steps = re.findall(rf"^{BADGE}  (\d+)\. ", out, re.MULTILINE)
     assert [int(one) for one in steps] == list(range(1, 10))
     assert "\x1b" not in out
-    # Nothing that can be wrapped is wider; where the tests write to is as long as it is.
-    ours = out.replace(str(tmp_path), "var/demo").splitlines()
+    # Nothing is wider that can be wrapped; the path that a test writes to cannot.
+    ours = [line for line in out.splitlines() if "pytest" not in line]
     assert [line for line in ours if len(line) > WIDTH and " " in line.strip()] == []
 
 

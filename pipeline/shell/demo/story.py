@@ -132,7 +132,7 @@ class Story:
             another = house.worker("second worker", await_ready=False)
             screen.say(
                 f"kill -9 {self._worker.pid}: the worker is gone, {replay.sent:,} of "
-                f"{len(cast.rows):,} events sent; process {another.pid} starts",
+                f"{len(cast.rows):,} events sent; {another.pid} starts",
                 style="bold red",
             )
 
