@@ -45,7 +45,8 @@ unit: setup ## Unit, property and golden tests, with the core's coverage
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(OVER_AND_OVER)
 
 integration: setup ## Real processes on real brokers; AT_ONCE=1 for one after the other
-	$(BIN)/python -m pytest -q -n $(AT_ONCE) --dist loadfile tests/scenarios tests/integration
+	$(BIN)/python -m pytest -q -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder \
+	  tests/scenarios tests/integration
 
 hunt: setup ## The property tests with examples never tried: SEED=7, or a random seed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property --hypothesis-seed=$(or $(SEED),random)

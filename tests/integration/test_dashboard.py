@@ -458,7 +458,11 @@ def test_users_log_in_and_nobody_else_sees_anything(
         input="a long password\n", text=True, check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     settings = msgspec.structs.replace(
-        desk.settings, serve_port=0, serve_users=str(users), serve_store=str(tmp_path / "s.sqlite")
+        desk.settings,
+        serve_port=0,
+        serve_metrics_port=0,
+        serve_users=str(users),
+        serve_store=str(tmp_path / "s.sqlite"),
     )
     with (
         Child("-m", "pipeline", "serve", environment=settings.environment()) as child,
