@@ -11,7 +11,7 @@ from pipeline import __version__
 from pipeline.benign import NOTHING_LISTED, Benign
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo, Origin
-from pipeline.indicator import IP
+from pipeline.indicator_type import IP
 from pipeline.lane import BANNER, Flag, flag_of
 from pipeline.rule import Level
 from pipeline.share.tlp import Pap, Tlp

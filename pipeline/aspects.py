@@ -20,9 +20,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.canonical import canonical_ip
 from pipeline.event import Event
 from pipeline.geo import Geo
-from pipeline.indicator import Indicator, canonical_ip
+from pipeline.indicator import Indicator
 from pipeline.rule import Aspect, Looked, Rule, Selection
 from pipeline.sight import Group, aspect_lengths, partition_of
 from pipeline.slices import SLICES

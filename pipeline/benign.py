@@ -14,7 +14,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from pipeline.indicator import DOMAIN, IP, MD5, SHA1, SHA256
+from pipeline.indicator_type import DOMAIN, IP, MD5, SHA1, SHA256
 from pipeline.warninglist import Warninglist
 
 _HASHES = frozenset((MD5, SHA1, SHA256))

@@ -17,3 +17,19 @@ INDICATOR_TYPES: Final[tuple[str, ...]] = (
     "cve",
     "purl",
 )
+
+(
+    IP,
+    DOMAIN,
+    URL,
+    MD5,
+    SHA1,
+    SHA256,
+    JA3,
+    JA4,
+    HASSH,
+    CREDENTIAL,
+    USER_AGENT,
+    CVE,
+    PURL,
+) = INDICATOR_TYPES

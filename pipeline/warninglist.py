@@ -18,7 +18,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from pipeline.indicator import canonical_domain, canonical_hash
+from pipeline.canonical import canonical_domain, canonical_hash
 from pipeline.problem import has_control, quoted
 
 CUT: Final[tuple[str, ...]] = (

@@ -24,9 +24,11 @@ from pipeline.alert import (
     Unmapped,
 )
 from pipeline.benign import Benign
+from pipeline.canonical import MAX_VALUE_CHARACTERS
 from pipeline.episode import Change
 from pipeline.geo import Geo
-from pipeline.indicator import IP, MAX_VALUE_CHARACTERS, Indicator
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import IP
 from pipeline.lane import BANNER, flag_of
 from pipeline.share.tlp import (
     UNLABELLED_PAP,

@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Why, Word, identity
 from pipeline.campaign.label import Verdict
-from pipeline.indicator import (
+from pipeline.canonical import (
     canonical_cve,
     canonical_domain,
     canonical_fingerprint,

@@ -14,8 +14,8 @@ from typing import Any
 
 from pipeline.adapter import instant, value
 from pipeline.adapter.instant import Clock
+from pipeline.canonical import LAST_PORT
 from pipeline.event import LAST_TIME_MS
-from pipeline.indicator import LAST_PORT
 
 Column = Sequence[Any]
 """A value for each record of a batch; None where a record has none."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from pipeline.indicator import LAST_PORT
+from pipeline.canonical import LAST_PORT
 
 MAX_TEXT = 2048
 """Characters of a text that is passed on; of a longer one, the first so many."""

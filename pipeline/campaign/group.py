@@ -18,7 +18,8 @@ from pipeline.campaign.company import CompanyKept, InCommon, Kept, facet
 from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.kin import Kin
 from pipeline.campaign.presence import Presence, Shared
-from pipeline.indicator import DOMAIN, URL, Indicator
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import DOMAIN, URL
 
 ALPHA = 0.01
 """The chance that anything at all is joined by chance: it is shared by all tests of a kind."""

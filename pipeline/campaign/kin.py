@@ -10,7 +10,8 @@ from collections import Counter
 from ipaddress import ip_address
 
 from pipeline.campaign.evidence import Evidence
-from pipeline.indicator import IP, Indicator
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import IP
 
 _IPV6_SITE = 48
 

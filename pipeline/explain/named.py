@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final
 
-from pipeline.indicator import (
-    CREDENTIAL,
+from pipeline.canonical import CANONICAL, canonical_ip
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import (
     CVE,
     DOMAIN,
-    HASSH,
     IP,
-    JA3,
-    JA4,
-    MD5,
     PURL,
-    SHA1,
-    SHA256,
     URL,
-    USER_AGENT,
-    Indicator,
-    canonical_cve,
-    canonical_domain,
-    canonical_fingerprint,
-    canonical_hash,
-    canonical_ip,
-    canonical_purl,
-    canonical_text,
-    canonical_url,
 )
 from pipeline.share.defang import fanged
 
-CANONICAL: Final[dict[str, Callable[[str], str | None]]] = {
-    IP: canonical_ip,
-    URL: canonical_url,
-    CVE: canonical_cve,
-    PURL: canonical_purl,
-    MD5: lambda text: canonical_hash(text, 32),
-    SHA1: lambda text: canonical_hash(text, 40),
-    SHA256: lambda text: canonical_hash(text, 64),
-    DOMAIN: canonical_domain,
-    JA3: canonical_fingerprint,
-    JA4: canonical_fingerprint,
-    HASSH: canonical_fingerprint,
-    CREDENTIAL: canonical_text,
-    USER_AGENT: canonical_text,
-}
-"""By indicator type, its canonical form."""
 _ADDRESS: Final = re.compile(
     r"\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
 ).fullmatch

@@ -6,20 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.adapter.instant import Clock, any_time
-from pipeline.indicator import (
-    CVE,
-    DOMAIN,
-    HASSH,
-    IP,
-    JA3,
-    MD5,
-    SHA1,
-    SHA256,
-    URL,
-    USER_AGENT,
-    Indicator,
-)
-from pipeline.intel.reading import CANONICAL, Reading, Terms, Why
+from pipeline.canonical import CANONICAL
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import CVE, DOMAIN, HASSH, IP, JA3, MD5, SHA1, SHA256, URL, USER_AGENT
+from pipeline.intel.reading import Reading, Terms, Why
 from pipeline.share.tlp import Pap, Tlp, pap_of, strictest_pap, strictest_tlp, tlp_of
 
 _TYPES = {

@@ -24,7 +24,9 @@ from stix2.patterns import (
 )
 from stix2patterns.exceptions import ParseException
 
-from pipeline.indicator import (
+from pipeline.canonical import CANONICAL
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import (
     CREDENTIAL,
     CVE,
     DOMAIN,
@@ -37,9 +39,8 @@ from pipeline.indicator import (
     SHA256,
     URL,
     USER_AGENT,
-    Indicator,
 )
-from pipeline.intel.reading import CANONICAL, Why
+from pipeline.intel.reading import Why
 
 MOST_CHARACTERS = 8_192
 _PATHS: dict[str, tuple[str, ...]] = {

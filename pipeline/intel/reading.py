@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
-from functools import partial
 
 from msgspec import Struct
 
-from pipeline.indicator import (
-    CREDENTIAL,
-    CVE,
-    DOMAIN,
-    HASSH,
-    IP,
-    JA3,
-    JA4,
-    MD5,
-    PURL,
-    SHA1,
-    SHA256,
-    URL,
-    USER_AGENT,
-    Indicator,
-    canonical_cve,
-    canonical_domain,
-    canonical_fingerprint,
-    canonical_hash,
-    canonical_ip,
-    canonical_purl,
-    canonical_text,
-    canonical_url,
-)
+from pipeline.indicator import Indicator
 from pipeline.share.tlp import UNLABELLED_PAP, UNLABELLED_TLP, Pap, Tlp
 from pipeline.watch import Watch, identity
 
-CANONICAL: dict[str, Callable[[str], str | None]] = {
-    IP: canonical_ip,
-    DOMAIN: canonical_domain,
-    URL: canonical_url,
-    MD5: partial(canonical_hash, length=32),
-    SHA1: partial(canonical_hash, length=40),
-    SHA256: partial(canonical_hash, length=64),
-    JA3: canonical_fingerprint,
-    JA4: canonical_fingerprint,
-    HASSH: canonical_fingerprint,
-    CREDENTIAL: canonical_text,
-    USER_AGENT: canonical_text,
-    CVE: canonical_cve,
-    PURL: canonical_purl,
-}
-"""By indicator type, to the form that sightings are in; None of what has none."""
 MOST_NOT_READ = 10_000
 """Of these each is told of; what is beyond is counted."""
 _TEXT = 256

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.adapter.instant import Clock, iso
-from pipeline.indicator import CVE, PURL, Indicator
+from pipeline.canonical import CANONICAL
+from pipeline.indicator import Indicator
+from pipeline.indicator_type import CVE, PURL
 from pipeline.intel import pattern as patterns
-from pipeline.intel.reading import CANONICAL, Reading, Terms, Why
+from pipeline.intel.reading import Reading, Terms, Why
 from pipeline.share.tlp import (
     UNLABELLED_TLP,
     Pap,

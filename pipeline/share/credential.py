@@ -1,6 +1,6 @@
 """A credential as it may leave: as a digest. No I/O here.
 
-It should be one already (`pipeline.indicator`), but a sensor may have written anything: what is no
+It should be one already (`pipeline.canonical`), but a sensor may have written anything: what is no
 digest becomes one, so that none travels in clear.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from pipeline.indicator import CREDENTIAL
+from pipeline.indicator_type import CREDENTIAL
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII).fullmatch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.indicator import DOMAIN, IP, URL
+from pipeline.indicator_type import DOMAIN, IP, URL
 
 _SCHEME = re.compile(r"^(?:hxxp|fxp)(?=s?\b)", re.IGNORECASE)
 _FANGS = (("[.]", "."), ("(.)", "."), ("[dot]", "."), ("[:]", ":"), ("[://]", "://"), ("[@]", "@"))

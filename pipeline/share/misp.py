@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status
-from pipeline.indicator import (
+from pipeline.indicator_type import (
     CREDENTIAL,
     CVE,
     DOMAIN,

@@ -20,7 +20,7 @@ from pipeline.alert import (
 )
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
 from pipeline.campaign.label import Verdict
-from pipeline.indicator import (
+from pipeline.indicator_type import (
     CVE,
     DOMAIN,
     HASSH,

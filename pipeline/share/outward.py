@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from pipeline.campaign.campaign import Campaign, Member, Seen, Status, Word
 from pipeline.campaign.label import Verdict
+from pipeline.canonical import is_pseudonym
 from pipeline.event import LAST_TIME_MS
-from pipeline.indicator import CREDENTIAL, is_pseudonym
+from pipeline.indicator_type import CREDENTIAL
 from pipeline.share.credential import covered, kept
 
 replace = msgspec.structs.replace

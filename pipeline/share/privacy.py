@@ -9,24 +9,15 @@ and a purpose of its own, so that it is never matched with an indicator.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.indicator import (
-    CREDENTIAL,
-    DOMAIN,
-    IP,
-    URL,
-    USER_AGENT,
-    canonical_domain,
-    canonical_ip,
-    canonical_text,
-    canonical_url,
-)
+from pipeline.canonical import CANONICAL
+from pipeline.indicator_type import CREDENTIAL, DOMAIN, IP, URL, USER_AGENT
 from pipeline.share.pseudonym import CORRELATION, MissingKey, Ring
 
 
@@ -88,15 +79,8 @@ INDICATOR_FIELDS: Final[dict[str, str]] = {
 }
 """Where indicators stand, lists passed through, and their types; hashes are one."""
 
-_CANONICAL: Final[dict[str, Callable[[str], str | None]]] = {
-    IP: canonical_ip,
-    DOMAIN: canonical_domain,
-    URL: canonical_url,
-    CREDENTIAL: canonical_text,
-    USER_AGENT: canonical_text,
-}
+PSEUDONYMOUS: Final = (IP, DOMAIN, URL, CREDENTIAL, USER_AGENT)
 """The types that can be told by pseudonyms; the others say nothing of a person by themselves."""
-PSEUDONYMOUS: Final = tuple(_CANONICAL)
 _OBSERVABLE: Final = {DOMAIN: 1, IP: 2, URL: 6, USER_AGENT: 16, CREDENTIAL: 19}
 _OBSERVED: Final = {number: kind for kind, number in _OBSERVABLE.items()} | {8: "hash", 18: "cve"}
 _NO: Final = (None, None)
@@ -110,7 +94,7 @@ _encode = msgspec.json.Encoder().encode
 
 def canonical(kind: str, value: str) -> str | None:
     """The form of which a pseudonym is made; None where there is none of this type."""
-    return _CANONICAL[kind](value) if kind in _CANONICAL else None
+    return CANONICAL[kind](value) if kind in PSEUDONYMOUS else None
 
 
 def problems(policy: Policy) -> list[str]:
@@ -123,13 +107,13 @@ def problems(policy: Policy) -> list[str]:
     wrong += [
         f"types: {kind} cannot be pseudonymous: clear or drop"
         for kind, treatment in policy.types.items()
-        if kind in _TYPES - _CANONICAL.keys() and treatment is Treatment.PSEUDONYMOUS
+        if kind in _TYPES.difference(PSEUDONYMOUS) and treatment is Treatment.PSEUDONYMOUS
     ]
     for path, treatment in policy.fields.items():
         if treatment is Treatment.PSEUDONYMOUS and path in _ALWAYS | {"metadata.uid"}:
             wrong.append(f"fields: {path} cannot be pseudonymous")
         kind = INDICATOR_FIELDS.get(path)
-        if treatment is Treatment.PSEUDONYMOUS and kind is not None and kind not in _CANONICAL:
+        if treatment is Treatment.PSEUDONYMOUS and kind is not None and kind not in PSEUDONYMOUS:
             wrong.append(f"fields: {path} cannot be pseudonymous: clear or drop")
     asked = (*policy.types.values(), *policy.fields.values(), policy.rest)
     if Treatment.PSEUDONYMOUS in asked and not policy.keys:
@@ -247,7 +231,7 @@ class _Leaving:
 
     def replace(self, path: str, value: str) -> None:
         kind = INDICATOR_FIELDS.get(path)
-        if kind in _CANONICAL:
+        if kind in PSEUDONYMOUS:
             self.observe(kind, value)
         elif self._ring is not None:
             made = [self._ring.pseudonym(e, path, value, _SUBJECT) for e in self._epochs]
@@ -256,7 +240,7 @@ class _Leaving:
 
     def observe(self, kind: str, value: str) -> None:
         """An indicator. What has no canonical form is none, and does not leave."""
-        canonical = _CANONICAL[kind](value)
+        canonical = CANONICAL[kind](value)
         if canonical is None or self._ring is None:
             return
         for epoch in self._epochs:

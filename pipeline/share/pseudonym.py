@@ -22,7 +22,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from pipeline.indicator import IP
+from pipeline.indicator_type import IP
 
 KEY_BYTES: Final = 32
 _DIGITS: Final = 32  # hex: 128 bits

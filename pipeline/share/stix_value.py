@@ -18,7 +18,7 @@ import idna
 from msgspec import Struct
 from packageurl import PackageURL
 
-from pipeline.indicator import (
+from pipeline.indicator_type import (
     CREDENTIAL,
     CVE,
     DOMAIN,

@@ -1,7 +1,7 @@
 """A URL as RFC 3986 lets it be written. No I/O here.
 
 Attackers write what they like and servers read it: `http://a.example/x?q={<"`. Our canonical form
-keeps that (`pipeline.indicator.canonical_url`); formats that want a URI get it percent-encoded.
+keeps that (`pipeline.canonical.canonical_url`); formats that want a URI get it percent-encoded.
 """
 
 from __future__ import annotations

@@ -14,8 +14,7 @@ from msgspec import Struct
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Seen
 from pipeline.geo import Origin
-from pipeline.indicator import IP
-from pipeline.indicator_type import INDICATOR_TYPES
+from pipeline.indicator_type import INDICATOR_TYPES, IP
 from pipeline.share.defang import defanged
 
 UNKNOWN = "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.indicator import DOMAIN, IP, SHA256, URL, USER_AGENT
+from pipeline.indicator_type import DOMAIN, IP, SHA256, URL, USER_AGENT
 from pipeline.world import saying
 from pipeline.world.act import HOUR, MINUTE, SECOND, Act, Scene
 from pipeline.world.commons import PATHS, common

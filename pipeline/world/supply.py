@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.indicator import DOMAIN, PURL, SHA256
+from pipeline.indicator_type import DOMAIN, PURL, SHA256
 from pipeline.world import saying
 from pipeline.world.act import HOUR, MINUTE, SECOND, Act, Scene
 from pipeline.world.commons import CLIENTS, common

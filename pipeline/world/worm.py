@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.indicator import HASSH, IP, SHA256, URL
+from pipeline.indicator_type import HASSH, IP, SHA256, URL
 from pipeline.world import saying
 from pipeline.world.act import HOUR, SECOND, Act, Scene
 from pipeline.world.commons import LOGONS, common

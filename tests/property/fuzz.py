@@ -20,11 +20,12 @@ from pathlib import Path
 
 from pipeline import dead_letter
 from pipeline.alert import alert, encode
+from pipeline.canonical import MAX_VALUE_CHARACTERS
 from pipeline.decode import MAX_MESSAGE_BYTES, Reason, Rejection, decode, split
 from pipeline.episode import Change, Episode
 from pipeline.event import MAX_VALUES, Event
 from pipeline.geo import Geo
-from pipeline.indicator import MAX_VALUE_CHARACTERS, indicators
+from pipeline.indicator import indicators
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.intake import Intake
 from pipeline.registry import Party

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.indicator import (
+from pipeline.canonical import (
     MAX_VALUE_CHARACTERS,
     canonical_cve,
     canonical_domain,

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.alert import Alert
+from pipeline.canonical import canonical_ip, is_pseudonym
 from pipeline.decode import simple
 from pipeline.geo import Geo
-from pipeline.indicator import canonical_ip, indicators, is_pseudonym
+from pipeline.indicator import indicators
 from pipeline.registry import read_registry
 from pipeline.rule_file import read_rules
 from pipeline.share.privacy import Guard, Policy, Treatment

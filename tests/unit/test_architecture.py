@@ -43,6 +43,7 @@ WAY = (
     "event",
     "lane",
     "decode",
+    "canonical",
     "indicator",
     *(f"adapter.{name}" for name in ADAPTER),
     "share.tlp",

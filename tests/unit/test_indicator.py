@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.decode import decode
-from pipeline.event import Event
-from pipeline.indicator import (
+from pipeline.canonical import (
     CACHES,
     MAX_VALUE_CHARACTERS,
     canonical_cve,
@@ -18,8 +16,10 @@ from pipeline.indicator import (
     canonical_purl,
     canonical_text,
     canonical_url,
-    indicators,
 )
+from pipeline.decode import decode
+from pipeline.event import Event
+from pipeline.indicator import indicators
 from pipeline.indicator_type import INDICATOR_TYPES
 from tests.unit.making import raw
 

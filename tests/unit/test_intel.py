@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import watch
+from pipeline.canonical import CANONICAL
 from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.intel import misp, stix
 from pipeline.intel.pattern import MOST_CHARACTERS, NotReadable
 from pipeline.intel.pattern import read as read_pattern
-from pipeline.intel.reading import CANONICAL, NotRead, Reading, Terms, Why
+from pipeline.intel.reading import NotRead, Reading, Terms, Why
 from pipeline.share.tlp import Pap, Tlp
 from pipeline.shell.intel.sources import from_files, from_taxii
 from pipeline.shell.intel.topic import Difference, difference

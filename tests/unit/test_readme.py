@@ -13,7 +13,7 @@ import typer
 from aiokafka import codec
 from prometheus_client.metrics import MetricWrapperBase
 
-from pipeline import dead_letter, decode, event, indicator, shard
+from pipeline import canonical, dead_letter, decode, event, shard
 from pipeline.decode import Reason
 from pipeline.registry import Registry
 from pipeline.shell import app, canary_metrics, metrics, topics, unpack
@@ -183,8 +183,8 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert (decode.MAX_EVENT_BYTES, decode.MAX_MESSAGE_BYTES) == (256 << 10, 4 << 20)
     assert (decode.MAX_MESSAGE_EVENTS, decode.MAX_DEPTH) == (10_000, 64)
     assert (event.MAX_ELEMENTS, event.MAX_VALUES) == (1024, 1024)
-    assert (indicator.MAX_VALUE_CHARACTERS, indicator._CACHED) == (2048, 65_536)
-    assert indicator._CACHED_CHARACTERS == 256
+    assert (canonical.MAX_VALUE_CHARACTERS, canonical._CACHED) == (2048, 65_536)
+    assert canonical._CACHED_CHARACTERS == 256
     assert (dead_letter.KEPT_BYTES, shard.SEGMENT_BYTES) == (512 << 10, 768 << 10)
     assert (shard.SEGMENT_INDICATORS, app.MAX_POLL_RECORDS) == (1_000, 16_000)
     assert unpack.MAX_BATCH_BYTES == 32 << 20

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.canonical import canonical_domain, canonical_ip, canonical_url
 from pipeline.explain.named import named
-from pipeline.indicator import DOMAIN, IP, URL, canonical_domain, canonical_ip, canonical_url
+from pipeline.indicator_type import DOMAIN, IP, URL
 from pipeline.share.defang import defanged, fanged
 from pipeline.shell.watch.pace import AGAIN_MS, BEHIND_MS, Pace
 

@@ -15,8 +15,9 @@ import msgspec
 import typer
 
 from pipeline import watch
+from pipeline.canonical import CANONICAL
 from pipeline.indicator_type import INDICATOR_TYPES
-from pipeline.intel.reading import CANONICAL, NotRead, Reading, Terms
+from pipeline.intel.reading import NotRead, Reading, Terms
 from pipeline.share.tlp import UNLABELLED_PAP, UNLABELLED_TLP, Pap, Tlp, pap_of, tlp_of
 from pipeline.shell.intel.topic import difference, send, standing
 from pipeline.shell.intel.watch_file import write_watches
