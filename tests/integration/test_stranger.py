@@ -122,7 +122,7 @@ class Terminals:
                 yield
             finally:
                 with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
+                    os.killpg(process.pid, signal.SIGTERM)  # SIGINT may be ignored here
                 try:
                     process.wait(30)
                 finally:
