@@ -4,20 +4,28 @@ aiokafka hands records on one by one, through a generator, each copied to add it
 that takes twice as long as reading them does. Here as many as are asked for are taken from a Kafka
 batch at once.
 
+It also asks again as soon as it has handed on what came. Where records come all the time it gets a
+handful at each turn then, and each turn costs. So as long as they do, the broker may wait a moment
+for more.
+
 Overridden, and read in aiokafka 0.14 (a test holds that they are still what they were), in
 `aiokafka.consumer.fetcher`:
 
-    PartitionRecords            `chunk` beside `__next__`, which stays for who asks for one record
-    FetchResult.getall          chunks instead of single records
+    PartitionRecords                `chunk` beside `__next__`, for who asks for more than one record
+    FetchResult.getall              chunks instead of single records
+    Fetcher._proc_fetch_request     notes when records came
+    Fetcher._get_actions_per_node   says how long the broker may wait, and for how much
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from math import inf
+from time import monotonic
 from typing import Any
 
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.errors import CorruptRecordException
 
 from pipeline.shell.unpack import MAX_BATCH_BYTES
@@ -100,7 +108,48 @@ class ChunkedResult(fetcher.FetchResult):  # type: ignore[misc]
         return found
 
 
+HURRY_S = 0.01
+"""Records that come at shorter intervals come all the time …"""
+PAUSE_S = 0.1
+"""… until for so long none came."""
+GATHER_MS = 40
+"""How long the broker may wait meanwhile …"""
+GATHER_BYTES = 1024 * 1024
+"""… if there are not so many before."""
+
+
+class GatheringFetcher(fetcher.Fetcher):  # type: ignore[misc]
+    """The same, in larger helpings where much comes: who waits for one record waits no longer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fetch_min_bytes: int
+        self._fetch_max_wait_ms: int
+        self._unhurried = self._fetch_min_bytes, self._fetch_max_wait_ms
+        self._gathers = False
+        self._came_at = -inf
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> bool:
+        came: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        now = monotonic()
+        if came:
+            since = now - self._came_at
+            self._gathers = since < (PAUSE_S if self._gathers else HURRY_S)
+            self._came_at = now
+        return came
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        gathers = self._gathers and monotonic() - self._came_at < PAUSE_S
+        least, wait = (GATHER_BYTES, GATHER_MS) if gathers else self._unhurried
+        self._fetch_min_bytes, self._fetch_max_wait_ms = least, wait
+        return super()._get_actions_per_node(assignment)
+
+
 def install() -> None:
     """From now on every consumer of this process that is started takes records by chunks."""
     fetcher.PartitionRecords = ChunkedRecords
     fetcher.FetchResult = ChunkedResult
+    consumer.Fetcher = GatheringFetcher

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import inspect
 import weakref
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,14 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.shell.fetching import ChunkedRecords, ChunkedResult
+from pipeline.shell import fetching
+from pipeline.shell.fetching import (
+    GATHER_BYTES,
+    GATHER_MS,
+    ChunkedRecords,
+    ChunkedResult,
+    GatheringFetcher,
+)
 from pipeline.shell.unpack import UnpackingRecords
 
 TP = TopicPartition("events", 0)
@@ -27,12 +35,14 @@ TP = TopicPartition("events", 0)
 READ = {
     "PartitionRecords": "94aa0da0dbec8d1b",
     "FetchResult": "d7db13f06de8248c",
+    "Fetcher._proc_fetch_request": "59bf948fff47eed5",
+    "Fetcher._get_actions_per_node": "1dab2cf937d165d0",
 }
 
 
 @pytest.mark.parametrize("name", READ)
 def test_what_is_overridden_is_as_it_was_read(name: str) -> None:
-    source = inspect.getsource(getattr(fetcher, name))
+    source = inspect.getsource(attrgetter(name)(fetcher))
     assert hashlib.sha256(source.encode()).hexdigest()[:16] == READ[name]
 
 
@@ -156,3 +166,45 @@ def test_the_fetched_bytes_go_with_the_last_record() -> None:
         assert records() is None
     finally:
         gc.enable()
+
+
+class Asked(GatheringFetcher):
+    """One whose base neither asks a broker nor has one: `answers` says whether records came."""
+
+    def __init__(self) -> None:
+        self._fetch_min_bytes, self._fetch_max_wait_ms = 1, 500
+        self._begin()
+
+    async def turn(self, came: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+        """What the broker may wait for, bytes and ms, after an answer."""
+
+        async def answer(*_: object) -> bool:
+            return came
+
+        monkeypatch.setattr(fetcher.Fetcher, "_proc_fetch_request", answer)
+        monkeypatch.setattr(fetcher.Fetcher, "_get_actions_per_node", lambda *_: None)
+        assert await self._proc_fetch_request(None, 0, None) is came
+        self._get_actions_per_node(None)
+        return self._fetch_min_bytes, self._fetch_max_wait_ms
+
+
+async def test_the_broker_gathers_while_records_come_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(fetching, "monotonic", lambda: now[0])
+    at_once, gathering = (1, 500), (GATHER_BYTES, GATHER_MS)
+    asked = Asked()
+    assert await asked.turn(False, monkeypatch) == at_once
+    assert await asked.turn(True, monkeypatch) == at_once  # one alone is waited for by nobody
+    now[0] += 0.02
+    assert await asked.turn(True, monkeypatch) == at_once  # nor are some now and then
+    now[0] += 0.005
+    assert await asked.turn(True, monkeypatch) == gathering
+    now[0] += 0.04
+    assert await asked.turn(False, monkeypatch) == gathering
+    now[0] += 0.04
+    assert await asked.turn(True, monkeypatch) == gathering
+    now[0] += 0.11
+    assert await asked.turn(False, monkeypatch) == at_once
+    assert await asked.turn(True, monkeypatch) == at_once
