@@ -28,9 +28,6 @@ _REMEMBERED = 256  # characters of a text that is remembered with what was read 
 _THOUSANDTHS = {f"{n:03d}": n for n in range(1000)}
 _LAST_SECOND = LAST_TIME_MS // 1000
 _NO_CLOCK = Clock(0)  # a time with its zone needs none
-_remembered_ip = lru_cache(1 << 14)(value.ip)
-_remembered_cves = lru_cache(1 << 12)(value.cves)
-_remembered_url_host = lru_cache(1 << 12)(value.url_host)
 
 
 def reading(read: Callable[[Any], Any]) -> Read:
@@ -50,6 +47,19 @@ def reading_times(read: Callable[[Any, Clock], Any]) -> ReadTimes:
     return lambda column, clock: [None if one is None else read(one, clock) for one in column]
 
 
+def _remembered(read: Callable[[Any], Any], most: int) -> Read:
+    """What reads texts that come again and again; `most` of them are remembered."""
+    cached = lru_cache(most)(read)
+    return lambda column: [
+        None
+        if one is None
+        else cached(one)
+        if type(one) is str and len(one) <= _REMEMBERED
+        else read(one)
+        for one in column
+    ]
+
+
 def texts(column: Column) -> Column:
     text, longest = value.text, value.MAX_TEXT
     return [
@@ -63,22 +73,16 @@ def names(column: Column) -> Column:
     return [str(one) if type(one) is int else text(one) for one in column]
 
 
+_ips_of_any_kind = _remembered(value.ip, 1 << 14)
+
+
 def ips(column: Column) -> Column:
     try:
         for one in column:
             inet_pton(AF_INET, one)
     except (OSError, TypeError, ValueError):
-        pass  # one of them is of IPv6, or none
-    else:
-        return column
-    return [
-        None
-        if one is None
-        else _remembered_ip(one)
-        if type(one) is str and len(one) <= _REMEMBERED
-        else value.ip(one)
-        for one in column
-    ]
+        return _ips_of_any_kind(column)  # one of them is of IPv6, or none
+    return column
 
 
 def ports(column: Column) -> Column:
@@ -99,28 +103,6 @@ def integers(column: Column) -> Column:
 
 def protocols(column: Column) -> Column:
     return [one.lower() if type(one) is str and 0 < len(one) <= 20 else None for one in column]
-
-
-def cves(column: Column) -> Column:
-    return [
-        None
-        if one is None
-        else _remembered_cves(one)
-        if type(one) is str and len(one) <= _REMEMBERED
-        else value.cves(one)
-        for one in column
-    ]
-
-
-def url_hosts(column: Column) -> Column:
-    return [
-        None
-        if one is None
-        else _remembered_url_host(one)
-        if type(one) is str and len(one) <= _REMEMBERED
-        else value.url_host(one)
-        for one in column
-    ]
 
 
 def iso_times(column: Column, clock: Clock) -> Column:
@@ -175,8 +157,8 @@ _BY_READING: dict[Callable[..., Any], Read] = {
     value.port: ports,
     value.integer: integers,
     value.protocol: protocols,
-    value.cves: cves,
-    value.url_host: url_hosts,
+    value.cves: _remembered(value.cves, 1 << 12),
+    value.url_host: _remembered(value.url_host, 1 << 12),
 }
 _TIMES_BY_READING: dict[Callable[..., Any], ReadTimes] = {
     instant.iso: iso_times,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -66,17 +67,17 @@ Each = Callable[[Fields], Sequence[Fields | Problem]]
 Within = Callable[[Fields, bytes], bytes | None]
 
 
-class ReadsMany:
+class ReadsMany(ABC):
     """A `Read` that reads many records faster than one after another."""
 
-    def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, raw: bytes) -> Sequence[Understood | Problem] | Problem: ...
 
+    @abstractmethod
     def many(self, raws: Sequence[bytes]) -> tuple[list[Table], list[Fields]] | None:
         """Of records that are JSON objects, and of each of which one event comes, the tables and
         the fields; None where one of them may be anything else.
         """
-        raise NotImplementedError
 
 
 class _JsonRead(ReadsMany):
