@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from pipeline.alert import Alert
-from pipeline.campaign import campaign as campaigns
-from pipeline.campaign import label as labels
-from pipeline.campaign.campaign import Campaign
-from pipeline.campaign.label import Label
-from pipeline.exercise.cexf import Scenario
 from pipeline.exercise.control import Control, State
-from pipeline.exercise.payload import WORLD, Fault, options_of, told, world_of
 from pipeline.exercise.team import result
 from pipeline.lane import BANNER, exercise_of, prefix_of
 from pipeline.shell import files, topics
-from pipeline.shell.access.cli import admit
-from pipeline.shell.access.grants import Principal, Role
 from pipeline.shell.exercise import switch
 from pipeline.shell.exercise.folder import SETTINGS, Folder, digest, scenario_of
 from pipeline.shell.exercise.injecting import Injecting, StoppedError
+from pipeline.shell.exercise.making import logins, one_world, worlds
 from pipeline.shell.exercise.post import notified
+from pipeline.shell.exercise.standing import standing
 from pipeline.shell.exercise.view import result_lines
-from pipeline.shell.observe import decode_alert
-from pipeline.shell.past import Past, instead
+from pipeline.shell.past import instead
 from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.settings import FailedError, Settings, WrongUseError, load, milliseconds
-from pipeline.world.truth import Truth
 
 T = TypeVar("T")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -89,11 +78,11 @@ def start(
             "seed": seed, "countries": countries, "organisations": organisations, "days": days,
             "events": events, "campaigns": campaigns_, "liars": 0,
         }  # fmt: skip
-        raw = _scenario(exercise, options)
+        raw = one_world(exercise, options)
     read = scenario_of(raw, str(scenario or "scenario"))
     folder.make()
     started = time.time_ns() // 1_000_000
-    truths = _worlds(read, folder, started, sensors)
+    truths = worlds(read, folder, started, sensors)
     lane = folder.lane(settings)
     registry = files.registry_of(Path(lane.sensors), lane.topic_prefix)
     folder.write("scenario.json", raw)
@@ -114,70 +103,9 @@ def start(
     print(f"seal     {control.seal}: publish it; the truth is in {folder.path}")
     print(f"topics   {lane.topic_prefix}*, {len(made.partitions)} of them")
     if settings.security_protocol == "SASL_SSL":
-        _logins(lane, teams, folder.path / "handover")
+        logins(lane, teams, folder.path / "handover")
     print(f"next     sightline worker --config {folder.path / SETTINGS}")
     print(f"         sightline exercise inject {exercise}")
-
-
-def _worlds(scenario: Scenario, folder: Folder, started: int, sensors: Path | None) -> list[Truth]:
-    """Write the registry, and what its worlds tell; what is true of them."""
-    worlds = [one for one in scenario.payloads.values() if one.type == WORLD]
-    if len(worlds) > 1 or bool(worlds) == bool(sensors):
-        raise WrongUseError("a scenario has one world, or else --sensors names the teams' registry")
-    if sensors is not None:
-        folder.write("sensors.toml", files.read_text(sensors).encode())
-        return []
-    (payload,) = worlds
-    options = options_of(payload)
-    if isinstance(options, Fault):
-        raise WrongUseError(options.message)
-    world = world_of(options)
-    # A minute before now: no sensor's clock makes it an event from the future.
-    moved = told(world, started - 60_000, folder.exercise)
-    folder.write("sensors.toml", world.registry.encode())
-    lines = (b"%s\t%s\n" % (sensor.encode(), raw) for sensor, raw in moved.events)
-    folder.write(f"world-{payload.uuid}.events", b"".join(lines))
-    return list(moved.truths)
-
-
-def _scenario(exercise: str, options: dict[str, int]) -> bytes:
-    """A scenario of one world, in CEXF."""
-    inject, payload = str(uuid.uuid4()), str(uuid.uuid4())
-    document: dict[str, Any] = {
-        "exercise": {
-            "uuid": str(uuid.uuid4()), "name": f"World {options['seed']}",
-            "description": "Attacks of six kinds in a synthetic world", "namespace": "sightline",
-            "tags": ['exercise:generic="comcheck"'], "total_duration": "0", "version": "1",
-            "meta": {"made-by": "sightline exercise start", "exercise": exercise},
-        },
-        "inject_flow": [
-            {"inject_uuid": inject, "description": "All of it", "timing": {"triggered_at": None},
-             "sequence": {"trigger": ["startex"]}, "requirements": {}, "reporting_callback": []}
-        ],
-        "inject_payloads": [
-            {"uuid": payload, "name": "world", "type": WORLD, "parameters": options}
-        ],
-        "injects": [
-            {"uuid": inject, "name": "world", "action": "sensor_events",
-             "action_payload_resource_uuid": payload, "target_tool": "Sightline",
-             "inject_evaluation": []}
-        ],
-    }  # fmt: skip
-    return json.dumps(document, indent=2).encode()
-
-
-def _logins(lane: Settings, teams: tuple[str, ...], out: Path) -> None:
-    from pipeline.shell.access.principals import Principals
-
-    principals = Principals(lane)
-    wanted = [
-        Principal(Role.WORKER, "lane"),
-        *(Principal(Role.READER, team.lower()) for team in teams),
-        *(Principal(Role.OPERATOR, team.lower()) for team in teams),
-    ]
-    for principal in wanted:
-        admit(principals, principal, lane, out, renew=False)
-    print(f"logins   {out}: a worker's, and a reader's and an operator's for each team")
 
 
 @group.command()
@@ -282,41 +210,14 @@ def score(
     if control is None:
         raise WrongUseError(f"there is no exercise {exercise!r} at {lane.broker}")
     truths = folder.truths(control.seal)
-    told_, alerts, said = _asked(lane, lambda: asyncio.run(_told(lane)))
+    told, alerts, said = _asked(lane, lambda: asyncio.run(standing(lane)))
     who = _asked(lane, lambda: asyncio.run(notified(lane, control, within_ms)))
-    of = result(exercise, folder.scenario(), truths, told_, alerts, said, control.teams, who)
+    of = result(exercise, folder.scenario(), truths, told, alerts, said, control.teams, who)
     if as_json:
         print(plain_json(msgspec.json.encode(of)))
         return
     for line in result_lines(of, control):
         print(printable(line))
-
-
-async def _told(lane: Settings) -> tuple[list[Campaign], list[Alert], list[Label]]:
-    """The newest revision of each campaign and alert, and all labels."""
-    told_: dict[str, Campaign] = {}
-    alerts: dict[str, Alert] = {}
-    said: list[Label] = []
-    async for record in Past(lane).records(
-        [lane.topic(name) for name in ("campaigns", "alerts", "labels")]
-    ):
-        if record.value is None:
-            continue
-        try:
-            if record.topic == lane.topic("campaigns"):
-                campaign = campaigns.decode(record.value)
-                told_[campaign.id] = campaign
-            elif record.topic == lane.topic("alerts"):
-                alert = decode_alert(record.value)
-                alerts[alert.finding_info.uid] = alert
-            else:
-                said.append(labels.decode(record.value))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-    # Alerts that went into another are none of their own.
-    unset = msgspec.UNSET
-    standing = [one for one in alerts.values() if one.unmapped.merged_into is unset]
-    return list(told_.values()), standing, said
 
 
 @group.command("list")
