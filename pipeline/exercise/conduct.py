@@ -12,13 +12,13 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from pipeline.campaign.campaign import Campaign, Seen, Status
-from pipeline.share.correspondence import Open, Ruling
 from pipeline.share.directory import OPERATOR
 from pipeline.share.ledger import Entry
 from pipeline.share.letter import Told
 from pipeline.share.release import Recipient, csirt, release
 from pipeline.share.reply import Reply, Said
 from pipeline.share.route import Routes, Victim, route
+from pipeline.share.ruling import Open, Ruling
 from pipeline.share.terms import Terms
 
 

@@ -8,75 +8,30 @@ person is asked is worked out from all of it, and goes to the operator only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, NamedTuple
+from typing import Final
 
 import msgspec
-from msgspec import Meta, Struct
 
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.share import letter as letters
 from pipeline.share import release as policy
+from pipeline.share.asker import Asker, Askers
 from pipeline.share.directory import OPERATOR, Csirt
 from pipeline.share.filter import Condition, Fault
 from pipeline.share.ledger import Entry, Ledger, Way
 from pipeline.share.letter import Answered, Asked, Body, Raised, Told, substance, substance_of_alert
 from pipeline.share.reply import EVERYBODY, Answer, Reply, Request, Said, identity
-from pipeline.share.route import Question, Routes, Victim, is_stale, route, victims
+from pipeline.share.route import Routes, Victim, is_stale, route, victims
+from pipeline.share.ruling import Open, Ruling
 from pipeline.share.subject import Subject, of_alert, of_campaign
 from pipeline.share.subscriber import EVERYTHING, Delivery, Subscriber
 from pipeline.share.suppression import Suppressions
 from pipeline.share.terms import Terms
 from pipeline.share.tlp import UNLABELLED_TLP
+from pipeline.share.way import ways_to_csirt, ways_to_subscriber
 
-TOPIC, WEBHOOK, EMAIL, SYSLOG = "topic", "webhook", "email", "syslog"
-MOST_REQUESTS: Final = 100
-"""That one asker makes in `REQUESTS_MS`; more are ignored."""
-REQUESTS_MS: Final = 86_400_000
-MOST_REMEMBERED: Final = 10_000
-"""Requests that can still be answered: the newest."""
 _CLOSED: Final = frozenset({Status.CLOSED, Status.MERGED})
-
-
-class Ruling(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person decided of one victim of a campaign: `to` whom it goes, nobody if empty."""
-
-    campaign: str
-    country: str
-    organisation: str
-    to: Annotated[str, Meta(max_length=64)]
-    by: Annotated[str, Meta(min_length=1, max_length=256)]
-    at: int
-
-    @property
-    def victim(self) -> Victim:
-        return Victim(self.country, self.organisation)
-
-
-class Open(Struct, frozen=True):
-    """A question that waits for a person."""
-
-    campaign: str
-    question: Question
-
-    @property
-    def key(self) -> str:
-        of = self.question
-        return f"{self.campaign}/{of.victim.country}/{of.victim.organisation}/{of.reason}"
-
-
-class Asker(NamedTuple):
-    """Who asked, of which campaign, by which of its names."""
-
-    by: str
-    about: str
-    thread: str
-
-
-encode_ruling = msgspec.json.Encoder().encode
-decode_ruling = msgspec.json.Decoder(Ruling).decode
-encode_open = msgspec.json.Encoder().encode
-decode_open = msgspec.json.Decoder(Open).decode
 
 
 class Correspondence:
@@ -102,8 +57,7 @@ class Correspondence:
         self._campaigns: dict[str, Campaign] = {}
         self._alerts: dict[str, Alert] = {}
         self._rulings: dict[str, dict[Victim, Ruling]] = {}
-        self._requests: dict[str, Asker] = {}
-        self._asked: dict[str, list[int]] = {}
+        self._askers = Askers()
         homes = {of.id: of.country for of in routes.organisations}
         self._subscribers = [
             (one, condition, _recipient(one, homes))
@@ -187,7 +141,7 @@ class Correspondence:
                 if one.to == name and one.victim in shown
             }
             if yours or name in ruled or name in told:
-                ways = _ways(csirt, self._delivery)
+                ways = ways_to_csirt(csirt, self._delivery)
                 entry = self._told(campaign.id, name, view, tuple(sorted(yours)), ways, at)
                 if entry is not None:
                     yield entry
@@ -203,7 +157,7 @@ class Correspondence:
                 of_campaign(view, self._rules(view)), condition, campaign.id, one.id, at
             ):
                 continue
-            ways = _ways_of(one)
+            ways = ways_to_subscriber(one)
             entry = self._told(campaign.id, one.id, view, (), ways, at)
             if entry is not None:
                 yield entry
@@ -264,7 +218,7 @@ class Correspondence:
             revision = before.revision + 1 if before else 1
             body = Raised(revision, alert)
             yield self._entry(
-                name, one.id, name, revision, says, body, _ways_of(one), at, ended=ended
+                name, one.id, name, revision, says, body, ways_to_subscriber(one), at, ended=ended
             )
 
     def _is_due(self, about: str, before: Entry | None, says: str, at: int, *, ended: bool) -> bool:
@@ -323,12 +277,9 @@ class Correspondence:
         if about is None:
             return None
         request = identity(by, said)
-        if request not in self._requests:
-            lately = [when for when in self._asked.get(by, ()) if at - when < REQUESTS_MS]
-            if len(lately) >= MOST_REQUESTS:
-                return None
-            self._asked[by] = [*lately, at]
-        self._remember(request, Asker(by, about, said.thread))
+        if not self._askers.may(by, request, at):
+            return None
+        self._askers.remember(request, Asker(by, about, said.thread))
         entries = []
         for told in self.ledger.about(about):
             csirt = self._routes.csirts.get(told.to)
@@ -337,7 +288,7 @@ class Correspondence:
             if self.ledger.get(request, told.to) is not None:
                 continue
             body = Asked(request, told.thread, by if said.named else "", said.text, UNLABELLED_TLP)
-            ways = _ways(csirt, self._delivery)
+            ways = ways_to_csirt(csirt, self._delivery)
             entries.append(
                 self._entry(request, told.to, told.thread, 1, "", body, ways, at, ended=True)
             )
@@ -346,12 +297,7 @@ class Correspondence:
     def remember(self, by: str, said: Said) -> None:
         """Note what was written before, and has led to its letters."""
         if isinstance(said, Request) and (about := self._meant(by, said.thread)) is not None:
-            self._remember(identity(by, said), Asker(by, about, said.thread))
-
-    def _remember(self, request: str, asker: Asker) -> None:
-        self._requests[request] = asker
-        if len(self._requests) > MOST_REMEMBERED:
-            del self._requests[next(iter(self._requests))]
+            self._askers.remember(identity(by, said), Asker(by, about, said.thread))
 
     def _meant(self, by: str, thread: str) -> str | None:
         """Our own id of what a recipient calls so; the operator uses ours."""
@@ -361,7 +307,7 @@ class Correspondence:
         return entry.about if entry and isinstance(entry.letter.body, Told) else None
 
     def _answer(self, by: str, said: Answer, at: int) -> list[Entry] | None:
-        asker = self._requests.get(said.request)
+        asker = self._askers.get(said.request)
         if asker is None or (by != OPERATOR and self.ledger.get(said.request, by) is None):
             return None
         csirt = self._routes.csirts.get(asker.by)
@@ -371,7 +317,7 @@ class Correspondence:
         body = Answered(
             said.request, asker.thread, by if said.named else "", said.text, UNLABELLED_TLP
         )
-        ways = _ways(csirt, self._delivery)
+        ways = ways_to_csirt(csirt, self._delivery)
         return [self._entry(name, asker.by, asker.thread, 1, "", body, ways, at, ended=True)]
 
 
@@ -384,13 +330,3 @@ def _recipient(one: Subscriber, homes: Mapping[str, str]) -> policy.Recipient | 
     if one.sees == EVERYTHING:
         return None
     return policy.organisation(one.sees, homes.get(one.sees, ""))
-
-
-def _ways(csirt: Csirt, delivery: Delivery) -> tuple[str, ...]:
-    mail = csirt.email and delivery.mail is not None
-    return (TOPIC, *((WEBHOOK,) if csirt.webhook else ()), *((EMAIL,) if mail else ()))
-
-
-def _ways_of(one: Subscriber) -> tuple[str, ...]:
-    said = ((TOPIC, one.topic), (WEBHOOK, one.webhook), (EMAIL, one.email), (SYSLOG, one.syslog))
-    return tuple(name for name, wanted in said if wanted)

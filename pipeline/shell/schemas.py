@@ -21,11 +21,11 @@ from pipeline.dead_letter import DeadLetter
 from pipeline.event import Event
 from pipeline.exercise.control import Control
 from pipeline.feedback import SourceFigures
-from pipeline.share.correspondence import Open, Ruling
 from pipeline.share.counts import Counts
 from pipeline.share.ledger import Entry
 from pipeline.share.letter import Letter
 from pipeline.share.reply import Said
+from pipeline.share.ruling import Open, Ruling
 from pipeline.share.suppression import Suppression
 from pipeline.shell.schema_of_registry import REGISTRY
 from pipeline.shell.schema_of_rule import RULE

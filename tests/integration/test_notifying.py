@@ -19,8 +19,8 @@ from pipeline.campaign import campaign as campaigns
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.share import letter as letters
 from pipeline.share import signature
-from pipeline.share.correspondence import decode_open
 from pipeline.share.letter import Answered, Asked, Letter, Told
+from pipeline.share.ruling import decode_open
 from pipeline.shell import audit_log, observe
 from pipeline.shell.notify import records
 from pipeline.shell.processes import Child, until

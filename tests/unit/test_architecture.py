@@ -105,7 +105,10 @@ WAY = (
     "share.defang",
     *(f"share.{stage}" for stage in ("subject", "filter", "directory", "route", "letter", "reply")),
     *(f"share.{stage}" for stage in ("suppression", "ledger", "signature", "syslog_line")),
-    *(f"share.{stage}" for stage in ("subscriber", "correspondence", "account")),
+    *(
+        f"share.{stage}"
+        for stage in ("subscriber", "way", "ruling", "asker", "correspondence", "account")
+    ),
     "share.addressee",
     "share.directory_import",
     *(f"view.{stage}" for stage in ("facet", "line", "dossier")),

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.campaign.campaign import Campaign
 from pipeline.exercise.conduct import Conduct, Heard, Lane, Post, conduct
-from pipeline.share.correspondence import Correspondence, Ruling
+from pipeline.share.correspondence import Correspondence
 from pipeline.share.directory import Constituency, Csirt, Directory, Role
 from pipeline.share.ledger import Entry
 from pipeline.share.letter import Told
 from pipeline.share.reply import Reply, Word
 from pipeline.share.route import Routes
+from pipeline.share.ruling import Ruling
 from pipeline.share.subscriber import Delivery
 from pipeline.share.terms import Conditions, Grant, Terms
 from pipeline.share.tlp import Tlp

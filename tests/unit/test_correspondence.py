@@ -11,7 +11,8 @@ from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.share import letter as letters
 from pipeline.share.account import account
-from pipeline.share.correspondence import MOST_REQUESTS, REQUESTS_MS, Correspondence, Ruling
+from pipeline.share.asker import MOST_REQUESTS, REQUESTS_MS
+from pipeline.share.correspondence import Correspondence
 from pipeline.share.directory import OPERATOR, Constituency, Csirt, Directory, Role
 from pipeline.share.ledger import (
     ALERT_KEPT_MS,
@@ -28,6 +29,7 @@ from pipeline.share.ledger import (
 from pipeline.share.letter import Answered, Asked, Raised, Told, text
 from pipeline.share.reply import Answer, Reply, Request, Word, decode, encode, identity
 from pipeline.share.route import Reason, Routes
+from pipeline.share.ruling import Ruling
 from pipeline.share.subscriber import Delivery, Mail, Subscriber
 from pipeline.share.suppression import Suppression
 from pipeline.share.terms import Conditions, Grant, Terms

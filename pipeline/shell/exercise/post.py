@@ -10,10 +10,10 @@ import msgspec
 from pipeline.exercise.conduct import Heard, Post
 from pipeline.exercise.control import Control
 from pipeline.exercise.team import Notified
-from pipeline.share import correspondence, ledger, reply
-from pipeline.share.correspondence import Open, Ruling
+from pipeline.share import ledger, reply
 from pipeline.share.ledger import Entry
 from pipeline.share.route import Routes
+from pipeline.share.ruling import Open, Ruling, decode_open, decode_ruling
 from pipeline.shell import files
 from pipeline.shell.notify.sources import directory_of, replies_topic
 from pipeline.shell.past import Past
@@ -52,9 +52,9 @@ async def _post(lane: Settings, csirts: tuple[str, ...]) -> Post:
                 first[of] = min(first.get(of, entry.letter.at), entry.letter.at)
                 newest[of] = entry
             elif record.topic == ruled:
-                rulings[key] = correspondence.decode_ruling(record.value)
+                rulings[key] = decode_ruling(record.value)
             elif record.topic == asked:
-                questions[key] = correspondence.decode_open(record.value)
+                questions[key] = decode_open(record.value)
             else:
                 # When the broker had it: what it says itself, whoever wrote it may say.
                 said = reply.decode(record.value)

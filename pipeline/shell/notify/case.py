@@ -7,10 +7,11 @@ import msgspec
 from pipeline.alert import Alert
 from pipeline.campaign import campaign
 from pipeline.lane import crossing
-from pipeline.share import correspondence, ledger, reply, suppression
+from pipeline.share import ledger, reply, suppression
 from pipeline.share.correspondence import Correspondence
 from pipeline.share.ledger import Entry
 from pipeline.share.route import Reason
+from pipeline.share.ruling import decode_open, decode_ruling
 from pipeline.shell import metrics
 from pipeline.shell.notify.records import now_ms
 from pipeline.shell.settings import Settings
@@ -51,7 +52,7 @@ class Case:
                 if value is None:
                     self.of.open.pop(key.decode(), None)
                 else:
-                    self.of.open[key.decode()] = correspondence.decode_open(value)
+                    self.of.open[key.decode()] = decode_open(value)
             elif value is None:
                 self.of.ledger.remove(key.decode())
             else:
@@ -80,7 +81,7 @@ class Case:
                 self.of.alert(alert)
                 taken.about = [alert.finding_info.uid]
             elif topic == self._rulings and value is not None:
-                ruling = correspondence.decode_ruling(value)
+                ruling = decode_ruling(value)
                 self.of.rule(ruling)
                 taken.about = [ruling.campaign]
             elif topic == self._suppressions:

@@ -11,11 +11,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from pipeline.share import correspondence, directory_import
+from pipeline.share import directory_import
 from pipeline.share.account import Account, account
-from pipeline.share.correspondence import Open, Ruling
 from pipeline.share.moment import moment
 from pipeline.share.route import is_stale
+from pipeline.share.ruling import Open, Ruling, decode_open, encode_ruling
 from pipeline.shell.files import read_text
 from pipeline.shell.notify import records
 from pipeline.shell.notify.sources import directory_of, sources_of
@@ -90,7 +90,7 @@ def queue(as_json: Json = False, config: Config = None) -> None:
 
 async def _questions(settings: Settings) -> list[Open]:
     written = await records.newest(settings, "questions")
-    return [correspondence.decode_open(value) for _, value in sorted(written.items())]
+    return [decode_open(value) for _, value in sorted(written.items())]
 
 
 @notify_cli.command("route")
@@ -118,7 +118,7 @@ def route_(
         records.now_ms(),
     )
     key = f"{campaign}/{country}/{organisation}"
-    records.produce(settings, "rulings", key, correspondence.encode_ruling(ruling))
+    records.produce(settings, "rulings", key, encode_ruling(ruling))
     print(printable(f"{campaign} {victim}: {to}, says {ruling.by}"))
 
 

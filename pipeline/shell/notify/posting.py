@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from pipeline.lane import Act, withheld
-from pipeline.share.correspondence import EMAIL, SYSLOG, TOPIC, WEBHOOK
 from pipeline.share.ledger import Entry, Failure, Ledger, State, Way, tried
 from pipeline.share.letter import Letter
+from pipeline.share.way import EMAIL, SYSLOG, TOPIC, WEBHOOK
 from pipeline.shell import metrics
 from pipeline.shell.app import log
 from pipeline.shell.notify.collector import Collector

@@ -18,12 +18,14 @@ import msgspec
 from faust.types import TP
 
 from pipeline.registry import Registry
-from pipeline.share import correspondence, ledger, letter, reply
-from pipeline.share.correspondence import TOPIC, Correspondence
+from pipeline.share import ledger, letter, reply
+from pipeline.share.correspondence import Correspondence
 from pipeline.share.ledger import Entry, Way
 from pipeline.share.letter import Letter, Raised
 from pipeline.share.route import Routes
+from pipeline.share.ruling import encode_open
 from pipeline.share.terms import Terms
+from pipeline.share.way import TOPIC
 from pipeline.shell import metrics
 from pipeline.shell.app import (
     Outbox,
@@ -215,7 +217,7 @@ class ShareStage:
                 new, gone = case.of.questions(one, now_ms())
                 topic = self._settings.topic("questions")
                 for question in new:
-                    value = correspondence.encode_open(question)
+                    value = encode_open(question)
                     await self._outbox.send(topic, question.key.encode(), value, 0)
                 for key in gone:
                     await self._outbox.send(topic, key.encode(), None, 0)
