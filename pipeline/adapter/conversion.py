@@ -1,35 +1,20 @@
-"""A file of a format, line by line, to events or rejections. No I/O here.
-
-An event is named by its own id where its format gives it one, else by its record's bytes and the
-number of its line: to convert or send a file again names its events as before.
-"""
+"""A file of a format, line by line, to events or rejections. No I/O here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
-from itertools import repeat
-from typing import Any, cast
+from typing import cast
 
-import msgspec
 from msgspec import Struct
 
 from pipeline.adapter.format import NOT_JSON, Format, Options, ReadsMany
 from pipeline.adapter.instant import Clock
-from pipeline.adapter.mapper import Mapped, Mapper
 from pipeline.adapter.record import Broken, JsonLines, Record, text_line
-from pipeline.adapter.required import lacks, less
 from pipeline.adapter.table import Fields, Problem, Table
-from pipeline.decode import MAX_EVENT_BYTES, Reason, Rejection, decode
+from pipeline.adapter.written import Waiting, Written
+from pipeline.decode import Reason, Rejection
 
-_encode = msgspec.json.Encoder().encode
 _WAITING = b""
-CONNECTION = Table("connection", 4001, 6, (), judged=True)
-GENERAL = Table("general", 0, 0, (), judged=True)
-
-
-def _name(raw: bytes, number: int) -> str:
-    return f"{blake2b(raw, digest_size=16).hexdigest()}-{number}"
 
 
 class Rejected(Struct, frozen=True):
@@ -51,23 +36,6 @@ class Counts(Struct):
     """Events whose record named no time: they got the reference time."""
 
 
-class _Ready(Struct):
-    format: Format
-    mapper: Mapper
-    before: bytes
-    after: bytes
-
-
-class _Waiting(Struct):
-    """Records of one table that are mapped together."""
-
-    fields: list[Fields]
-    indices: list[int]
-    """Which of its line each is; none where each is the first."""
-    at: list[int]
-    """Where what comes of it goes."""
-
-
 class Conversion:
     """One file of one sensor. `position` is where its first line stands, from 1."""
 
@@ -76,7 +44,6 @@ class Conversion:
     ) -> None:
         self.counts = Counts()
         self._format = format_
-        self._sensor = sensor
         self.clock = clock
         """It may be another one later: a file may be read for months."""
         options = options or Options()
@@ -89,17 +56,7 @@ class Conversion:
         )
         self._many = self._read.many if isinstance(self._read, ReadsMany) else None
         self._cut = self._lines.feed if self._lines else text_line
-        self._ready = {
-            id(table): self._make_ready(table, one)
-            for one in (format_, *format_.carried)
-            for table in one.tables
-        }
-        self._connection = self._make_ready(CONNECTION, format_)
-        self._general = self._make_ready(GENERAL, format_)
-
-    def _make_ready(self, table: Table, of: Format) -> _Ready:
-        before, after = table.head(of.product, self._sensor)
-        return _Ready(of, Mapper(table, of.shape), before, after)
+        self._written = Written(format_, sensor)
 
     def _read_any(self, raw: bytes) -> Sequence[tuple[Table, Fields] | Problem] | Problem:
         text = raw[:8192].decode("utf-8", "replace")
@@ -147,10 +104,10 @@ class Conversion:
     ) -> Sequence[bytes | Rejected]:
         """What comes of lines each of which is one record of one event."""
         places = [*enumerate(lines, first)]
-        waiting: dict[int, _Waiting] = {}
+        waiting: dict[int, Waiting] = {}
         for at, table in enumerate(map(id, tables)):
             if table not in waiting:
-                waiting[table] = _Waiting([], [], [])
+                waiting[table] = Waiting([], [], [])
             waiting[table].at.append(at)
         out: list[bytes | Rejected | Problem] = [_WAITING] * len(lines)
         for table, of_table in waiting.items():
@@ -163,16 +120,17 @@ class Conversion:
         self,
         out: list[bytes | Rejected | Problem],
         table: int,
-        of: _Waiting,
+        of: Waiting,
         places: Sequence[Record],
     ) -> None:
-        made = self._events(self._ready[table], of, [places[at] for at in of.at])
+        made, undated = self._written.events(table, of, [places[at] for at in of.at], self.clock)
+        self.counts.undated += undated
         for at, event in zip(of.at, made, strict=True):
             out[at] = event
 
     def _take(self, records: Sequence[Record | Broken]) -> Sequence[bytes | Rejected]:
         out: list[bytes | Rejected | Problem] = []
-        waiting: dict[int, _Waiting] = {}
+        waiting: dict[int, Waiting] = {}
         places: list[Record] = []
         entire = self._format.entire
         for record in records:
@@ -182,7 +140,7 @@ class Conversion:
                 continue
             number, raw = record
             if entire is not None:
-                out.append(self._as_it_is(entire(raw), raw, number))
+                out.append(self._written.as_it_is(entire(raw), raw, number))
                 places.append(record)
                 continue
             understood = self._read(raw)
@@ -198,7 +156,7 @@ class Conversion:
                 else:
                     table, fields = one
                     if id(table) not in waiting:
-                        waiting[id(table)] = _Waiting([], [], [])
+                        waiting[id(table)] = Waiting([], [], [])
                     of_table = waiting[id(table)]
                     of_table.fields.append(fields)
                     of_table.indices.append(index)
@@ -230,98 +188,6 @@ class Conversion:
             reason = Reason.TOO_DEEP
         return Rejected(number, Rejection(reason, why.detail, raw))
 
-    def _events(
-        self, ready: _Ready, of: _Waiting, places: Sequence[Record]
-    ) -> Sequence[bytes | Problem]:
-        mapped = ready.mapper.build(of.fields, self.clock)
-        self.counts.undated += len(mapped.undated - mapped.problems.keys())
-        made = self._whole(ready, mapped, self._names(mapped, of, places))
-        for at, problem in mapped.problems.items():
-            made[at] = problem
-        return made
-
-    def _names(self, mapped: Mapped, of: _Waiting, places: Sequence[Record]) -> list[bytes]:
-        """As JSON, the ids of events: their own, or made of their record and its place."""
-        if mapped.names is None and not any(of.indices):
-            return [
-                b'"%b-%d"' % (blake2b(raw, digest_size=16).hexdigest().encode(), number)
-                for number, raw in places
-            ]
-        named = [
-            own or _name(raw, number)
-            for own, (number, raw) in zip(mapped.names or repeat(None), places, strict=False)
-        ]
-        return [
-            _encode(f"{name}-{index}" if index else name)
-            for name, index in zip(named, of.indices or repeat(0), strict=False)
-        ]
-
-    def _whole(
-        self, ready: _Ready, mapped: Mapped, names: Sequence[bytes]
-    ) -> list[bytes | Problem]:
-        before, after = ready.before, ready.after
-        events: Sequence[Any] = mapped.events
-        if not mapped.lacking:
-            try:
-                bodies = [*map(_encode, events)]
-            except UnicodeEncodeError:
-                pass  # of one of them
-            else:
-                made = [
-                    b"".join((before, name, after, body[1:]))
-                    for name, body in zip(names, bodies, strict=True)
-                ]
-                if max(map(len, made)) <= MAX_EVENT_BYTES:
-                    return [*made]
-        return [
-            self._one(ready, event, name, lacking=at in mapped.lacking)
-            for at, (event, name) in enumerate(zip(events, names, strict=True))
-        ]
-
-    def _one(self, ready: _Ready, event: Any, name: bytes, *, lacking: bool) -> bytes | Problem:
-        if lacking:
-            event, ready = self._less(msgspec.to_builtins(event))
-        try:
-            encoded = ready.before + name + ready.after + _encode(event)[1:]
-        except UnicodeEncodeError:
-            return Problem("it holds half a surrogate pair")
-        if len(encoded) > MAX_EVENT_BYTES:
-            return Problem(f"an event of {len(encoded)} bytes; {MAX_EVENT_BYTES} are allowed")
-        return encoded
-
-    def _less(self, event: dict[str, Any]) -> tuple[dict[str, Any], _Ready]:
-        """An event that lacks what its class requires, as one of a class that requires less."""
-        for ready in (self._connection, self._general):
-            table = ready.mapper.table
-            left = less(event, table.class_uid, table.activity_id)
-            if not lacks(left, table.class_uid):
-                break
-        return left, ready
-
-    def _as_it_is(
-        self, event: dict[str, Any] | Problem, raw: bytes, number: int
-    ) -> bytes | Problem:
-        """An event that was one already, with what is required of ours."""
-        if isinstance(event, Problem):
-            return event
-        metadata = event.setdefault("metadata", {})
-        if isinstance(metadata, dict):
-            metadata.setdefault("uid", _name(raw, number))
-            profiles = metadata.setdefault("profiles", [])
-            if isinstance(profiles, list) and "host" not in profiles:
-                profiles.append("host")  # what lets an event have a device
-        device = event.get("device")
-        device = device if isinstance(device, dict) else {"type_id": 0}
-        if device.get("uid") not in (None, self._sensor):  # it may be anything: a list has no hash
-            device["uid_alt"] = device["uid"]
-        event["device"] = device | {"uid": self._sensor}
-        try:
-            encoded = _encode(event)
-        except (UnicodeEncodeError, RecursionError):
-            return Problem("it cannot be written as JSON")
-        (checked,) = decode(encoded)[:1]
-        return Problem(checked.detail) if isinstance(checked, Rejection) else encoded
-
     def explain(self, line: bytes, number: int) -> Iterator[str]:
         """How a line is understood, a line of text a field. No password is in it."""
         for record in self._cut(line, number):
@@ -329,7 +195,7 @@ class Conversion:
                 yield f"rejected: {record.rejection.detail}"
                 continue
             if self._format.entire is not None:
-                event = self._as_it_is(self._format.entire(record[1]), record[1], record[0])
+                event = self._written.as_it_is(self._format.entire(record[1]), record[1], record[0])
                 yield f"rejected: {event.detail}" if isinstance(event, Problem) else "as it is"
                 continue
             understood = self._read(record[1])
@@ -345,7 +211,7 @@ class Conversion:
                     yield from self._explain_event(*one)
 
     def _explain_event(self, table: Table, fields: Fields) -> Iterator[str]:
-        ready = self._ready[id(table)]
+        ready = self._written.ready(table)
         yield f"{ready.format.title}, {table.name}: OCSF class {table.class_uid}"
         rows = list(ready.mapper.explain(fields, self.clock))
         for source, given, target, read in rows:

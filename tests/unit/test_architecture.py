@@ -34,7 +34,7 @@ FORMATS = (
     *("ecs", "fortigate", "heralding", "idea", "leef", "log_file", "misp", "ocsf", "opencanary"),
     *("openvex", "osv", "panos", "suricata", "tpot", "vpcflow", "zeek"),
 )
-ADAPTER = (*SHARED, *WITHIN, *FORMATS, "catalogue", "conversion")
+ADAPTER = (*SHARED, *WITHIN, *FORMATS, "catalogue", "written", "conversion")
 # A module may import what stands before it, never what stands after it.
 WAY = (
     "problem",
