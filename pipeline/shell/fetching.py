@@ -8,6 +8,10 @@ It also asks again as soon as it has handed on what came. Where records come all
 handful at each turn then, and each turn costs. So as long as they do, the broker may wait a moment
 for more.
 
+And it has one request at a time on its way to a broker. One that is made while records of all busy
+partitions wait to be taken asks for the quiet ones alone: if the broker may wait for these as long
+as it likes, the busy ones stand still meanwhile, with nothing to be taken. So it may not.
+
 Overridden, and read in aiokafka 0.14 (a test holds that they are still what they were), in
 `aiokafka.consumer.fetcher`:
 
@@ -119,7 +123,9 @@ GATHER_BYTES = 1024 * 1024
 
 
 class GatheringFetcher(fetcher.Fetcher):  # type: ignore[misc]
-    """The same, in larger helpings where much comes: who waits for one record waits no longer."""
+    """The same, in larger helpings where much comes: who waits for one record waits no longer. Nor
+    does anybody wait for a quiet partition.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,6 +150,8 @@ class GatheringFetcher(fetcher.Fetcher):  # type: ignore[misc]
     def _get_actions_per_node(self, assignment: Any) -> Any:
         gathers = self._gathers and monotonic() - self._came_at < PAUSE_S
         least, wait = (GATHER_BYTES, GATHER_MS) if gathers else self._unhurried
+        if self._records:
+            wait = min(wait, GATHER_MS)
         self._fetch_min_bytes, self._fetch_max_wait_ms = least, wait
         return super()._get_actions_per_node(assignment)
 

@@ -173,6 +173,7 @@ class Asked(GatheringFetcher):
 
     def __init__(self) -> None:
         self._fetch_min_bytes, self._fetch_max_wait_ms = 1, 500
+        self._records = {}
         self._begin()
 
     async def turn(self, came: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
@@ -208,3 +209,15 @@ async def test_the_broker_gathers_while_records_come_all_the_time(
     now[0] += 0.11
     assert await asked.turn(False, monkeypatch) == at_once
     assert await asked.turn(True, monkeypatch) == at_once
+
+
+async def test_a_quiet_partition_is_not_waited_for_while_others_have_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is one request at a time: those whose records are taken meanwhile would stand still."""
+    asked = Asked()
+    assert await asked.turn(True, monkeypatch) == (1, 500)
+    asked._records[TP] = "not taken yet"
+    assert await asked.turn(False, monkeypatch) == (1, GATHER_MS)
+    del asked._records[TP]
+    assert await asked.turn(False, monkeypatch) == (1, 500)
