@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import TypeVar
 
 from pipeline.indicator_type import DOMAIN, IP, MD5, SHA1, SHA256
@@ -65,12 +66,12 @@ class Benign:
         return tuple(self._names[number] for number in sorted(set(found)))
 
     def _of_address(self, value: str) -> Iterator[int]:
+        version, family = (6, AF_INET6) if ":" in value else (4, AF_INET)
         try:
-            address = ipaddress.ip_address(value)
-        except ValueError:
+            bits = int.from_bytes(inet_pton(family, value), "big")
+        except (OSError, ValueError):
             return  # what is on `sightings` has come a long way: it need not be what we sent
-        bits = int(address)
-        for low, table in self._networks[address.version].items():
+        for low, table in self._networks[version].items():
             yield from table.get(bits >> low, ())
 
     def _of_domain(self, value: str) -> Iterator[int]:

@@ -46,7 +46,7 @@ def bench(
         int, typer.Option(min=0, help="Single events to time latency with.")
     ] = _D.probes,
     under: Annotated[
-        str, typer.Option(help="Latency is timed again at these shares of the rate.")
+        str, typer.Option(help="Latency is timed again at these shares of the rate kept up with.")
     ] = _D.under,
     profile: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Flame graphs go there; needs py-spy.")

@@ -69,3 +69,4 @@ def test_a_run_is_exact_and_says_what_it_took(factors: tuple[str, ...]) -> None:
     for timed in under.values():
         assert timed["latency_p99_ms"] >= timed["latency_p50_ms"] > 0
         assert timed["events_per_second"] > 0
+    assert (result.get("kept_up_events_per_second", 0) > 0) == bool(under)

@@ -118,6 +118,8 @@ def test_events_that_come_after_are_others_and_none_is_late() -> None:
     end = data.START_MS + load.span_ms
     assert all(end <= drawn.time_ms < end + 3_600_000 for drawn in (*once, *again))
     assert [*data.draw_more(load, 300, 300)] == again
+    later = [*data.draw_more(load, 300, 300, hour=2)]
+    assert [one.time_ms - 2 * data.HOUR_MS for one in later] == [one.time_ms for one in again]
 
 
 def test_skew_is_what_it_is_called() -> None:

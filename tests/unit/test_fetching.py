@@ -173,7 +173,7 @@ class Asked(GatheringFetcher):
 
     def __init__(self) -> None:
         self._fetch_min_bytes, self._fetch_max_wait_ms = 1, 500
-        self._records = {}
+        self._records: dict[TopicPartition, object] = {}
         self._begin()
 
     async def turn(self, came: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pipeline.shell.bench.load import NAMES, Load, Skew
 
+HOUR_MS = 3_600_000
 START_MS = 1_735_689_600_000  # 2025-01-01 00:00 UTC: the longest span ends before today
 COUNTRIES = ("AT", "BR", "CZ", "DE", "EE", "FI", "GB", "JP")
 KINDS = ("ip", "domain", "ja3")
@@ -79,15 +80,15 @@ def draw(load: Load) -> Iterator[Drawn]:
         yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
 
 
-def draw_more(load: Load, first: int, count: int) -> Iterator[Drawn]:
-    """Events from number `first` on that come after all of a load, within an hour of event time:
-    whatever its span, nothing that comes meanwhile is late.
+def draw_more(load: Load, first: int, count: int, hour: int = 0) -> Iterator[Drawn]:
+    """Events from number `first` on that come after all of a load, within an hour of event time,
+    the first or a later one: whatever its span, nothing that comes meanwhile is late.
     """
     random = Random(f"{load.seed}, from {first}")
     name = _namer(load, random)
     for n in range(count):
         number = load.events + first + n
-        time_ms = START_MS + load.span_ms + n * 3_600_000 // count
+        time_ms = START_MS + load.span_ms + hour * HOUR_MS + n * HOUR_MS // count
         country = COUNTRIES[random.randrange(len(COUNTRIES))]
         yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
 

@@ -57,7 +57,7 @@ class Load(Struct, frozen=True, kw_only=True):
     probes: int = 300
     """Single events whose way to their alert is timed, when there is nothing else to do …"""
     under: str = "0.5,0.9"
-    """… and again while events come in at these shares of the rate that was measured."""
+    """… and again while events come in at these shares of the rate that can be kept up with."""
 
     def __post_init__(self) -> None:
         if self.size and self.size < MIN_SIZE:

@@ -1,9 +1,10 @@
 """Events at a steady rate, from a process of its own, while something else is measured.
 
-`python -m pipeline.shell.bench.pressure BROKER RATE SECONDS FIRST LOAD TOPIC…` makes its Kafka
+`python -m pipeline.shell.bench.pressure BROKER RATE SECONDS FIRST HOUR LOAD TOPIC…` makes its Kafka
 batches first, prints `ready`, and begins when a line comes in on stdin; then it prints how many
 events a second it has sent. FIRST is the number of the first event beyond those of LOAD, which is
-JSON; TOPICs are in the order of the countries.
+JSON, and HOUR the hour of event time after it; TOPICs are in the order of the countries. Each time
+in an hour of its own: what comes hours later than others of its time is another load than this.
 """
 
 from __future__ import annotations
@@ -40,11 +41,17 @@ class Pressure:
 
 @contextmanager
 def pressure(
-    broker: str, rate: float, seconds: float, first: int, load: Load, topics: Sequence[str]
+    broker: str,
+    rate: float,
+    seconds: float,
+    first: int,
+    hour: int,
+    load: Load,
+    topics: Sequence[str],
 ) -> Iterator[Pressure]:
     """Send `rate` events a second for so long, those that come after all of a load."""
     command = [
-        *(sys.executable, "-m", __name__, broker, str(rate), str(seconds), str(first)),
+        *(sys.executable, "-m", __name__, broker, str(rate), str(seconds), str(first), str(hour)),
         msgspec.json.encode(load).decode(),
         *topics,
     ]
@@ -63,13 +70,20 @@ def pressure(
 
 
 async def send(
-    broker: str, rate: float, seconds: float, first: int, load: Load, topics: Sequence[str]
+    broker: str,
+    rate: float,
+    seconds: float,
+    first: int,
+    hour: int,
+    load: Load,
+    topics: Sequence[str],
 ) -> float:
     """Events a second that were sent."""
     producer = AIOKafkaProducer(bootstrap_servers=broker, max_batch_size=1 << 20, linger_ms=1)
     await producer.start()
     try:
-        batches = _batches(producer, draw_more(load, first, int(rate * seconds)), load, topics)
+        more = draw_more(load, first, int(rate * seconds), hour)
+        batches = _batches(producer, more, load, topics)
         print("ready", flush=True)
         sys.stdin.readline()
         started, sent = time.perf_counter(), 0
@@ -106,6 +120,6 @@ def _batches(
 
 
 if __name__ == "__main__":
-    broker, rate, seconds, first, load, *topics = sys.argv[1:]
-    numbers = float(rate), float(seconds), int(first)
+    broker, rate, seconds, first, hour, load, *topics = sys.argv[1:]
+    numbers = float(rate), float(seconds), int(first), int(hour)
     print(asyncio.run(send(broker, *numbers, msgspec.json.decode(load, type=Load), topics)))

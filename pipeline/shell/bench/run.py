@@ -4,7 +4,8 @@ Events lie preloaded on their topics of a Kafka started for it. The ceiling (pla
 is measured before and after; between, intake and correlate processes read all of it as fast as
 they can, as a user would run them. The alerts are held against the oracle before any figure is
 told. Then single window-completing events measure the way from produce to alert, alone and while
-others come in at a part of the rate that was found.
+others come in at a part of the rate that can be kept up with: that is less than what lies there can
+be read at, for whoever produces and a broker that takes it in need the same cores.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 from math import inf
 from pathlib import Path
@@ -32,7 +33,8 @@ from pipeline.shell.settings import FailedError, Settings
 
 RESTORES_WITHIN_S = 900.0
 READY_WITHIN_S = 120.0
-SETTLING_S = 2.0  # of a steady rate, before latency is timed under it
+SETTLING_S = 2.0  # of a steady rate, before anything is measured under it
+PRESSED_S = 8.0  # for which more comes in than can be kept up with
 ASK_EVERY_S = 0.2  # often enough: asking costs the workers' cores too
 
 
@@ -265,21 +267,53 @@ class Bench:
             return {}
         say("measuring latency")
         timed: dict[str, object] = dict(self._timed(0))
+        if not self.load.shares:
+            return timed
+        say("measuring the rate that can be kept up with")
+        kept_up, sent = self._kept_up(rate)
         under: dict[str, dict[str, float]] = {}
         seconds = latency.seconds(self.load) + SETTLING_S
-        names = [self.topics[country] for country in data.COUNTRIES]
-        sent = 0
         for n, share in enumerate(self.load.shares, 1):
             say(f"measuring latency at {share:.0%} of that rate")
-            press = (self.settings.broker, rate * share, seconds, sent, self.load, names)
-            with pressure.pressure(*press) as pressing:
+            with self._press(kept_up * share, seconds, sent, n) as pressing:
                 time.sleep(SETTLING_S)
                 found = self._timed(n * self.load.probes)
                 under[str(share)] = {"events_per_second": round(pressing.events_per_second())}
                 under[str(share)] |= found
-            sent += int(rate * share * seconds)
+            sent += int(kept_up * share * seconds)
             asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
-        return timed | ({"latency_under_load": under} if under else {})
+        return timed | {
+            "kept_up_events_per_second": round(kept_up),
+            "latency_under_load": under,
+        }
+
+    def _press(
+        self, rate: float, seconds: float, first: int, hour: int
+    ) -> AbstractContextManager[pressure.Pressure]:
+        names = [self.topics[country] for country in data.COUNTRIES]
+        broker = self.settings.broker
+        return pressure.pressure(broker, rate, seconds, first, hour, self.load, names)
+
+    def _kept_up(self, rate: float) -> tuple[float, int]:
+        """Events a second that get through to correlate while more are produced, and how many were
+        sent for that.
+        """
+        with self._press(rate, PRESSED_S, 0, 0) as pressing:
+            time.sleep(SETTLING_S)
+            before, since = self._got_through(), time.perf_counter()
+            time.sleep(PRESSED_S - 2 * SETTLING_S)
+            through, took = self._got_through() - before, time.perf_counter() - since
+            offered = pressing.events_per_second()
+        asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
+        return min(through / took, offered), int(rate * PRESSED_S)
+
+    def _got_through(self) -> float:
+        """Events all of whose sightings correlate has, as far as the figures of now tell."""
+        intake, correlate = self._workers["intake"], self._workers["correlate"]
+        taken_up = _sum(correlate, "sightline_sightings_received_total")
+        sent = _sum(intake, "sightline_sightings_sent_total")
+        received = _sum(intake, "sightline_events_received_total")
+        return received * min(taken_up / sent, 1.0) if sent else 0.0
 
     def _restore(self, correlate: Sequence[Worker]) -> dict[str, object]:
         """How long others take to read back what workers remembered, from their start."""
