@@ -23,7 +23,9 @@ WAITING = 16
 `at_once` lets them. Each going its way alone would wait for the broker twice."""
 
 BLOCK_S = 0.02
-"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time."""
+"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time …"""
+BREATHES = 2
+"""… and for how many times as long it then lets others go on: alerts must not wait for it."""
 
 
 class _Post(NamedTuple):
@@ -132,11 +134,13 @@ class Keeper:
                     more = record is not None
                     if record is not None:
                         made.append(record)
-                metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
+                took = time.perf_counter() - started
+                metrics.CHECKPOINT_BLOCK_SECONDS.observe(took)
             for record in made:
                 if self._given_up.is_set():
                     raise GivenUpError
                 await self._save(*record)
+            await asyncio.sleep(BREATHES * took)
         await self._checkpoints.delivered()
 
     async def close(self) -> None:
