@@ -243,8 +243,8 @@ class Window:
         """The runs of slices at whose end the window meets every demand.
 
         `span`: only those that sightings in slices from … to may have changed, by lying in one of
-        their windows. `further`: which windows of an island meet what is not a demand, bit i for the one
-        that ends at its slice i; without a demand it must be given.
+        their windows. `further`: which windows of an island meet what is not a demand, bit i for
+        the one that ends at its slice i; without a demand it must be given.
         """
         for island in self.islands:
             if island.base <= span[1] and span[0] <= island.last:
