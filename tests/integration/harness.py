@@ -79,8 +79,10 @@ class Pipeline:
                 producer.flush(WITHIN_S)
         assert producer.flush(WITHIN_S) == 0
 
-    def caught_up(self, within: float = 240.0) -> None:
-        asyncio.run(observe.wait_until_caught_up(self.settings, self.registry, within))
+    def caught_up(self, within: float = 240.0, *, grouped: bool = False) -> None:
+        asyncio.run(
+            observe.wait_until_caught_up(self.settings, self.registry, within, grouped=grouped)
+        )
 
     def alerts(self) -> list[observe.AlertKey]:
         """What the newest revisions on the topic say."""
