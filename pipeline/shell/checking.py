@@ -15,11 +15,10 @@ from pipeline.problem import LISTED, Problem, did_you_mean
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule
 from pipeline.rule_file import check_unique, read_rules
-from pipeline.shell.files import read_text
+from pipeline.shell.files import RULES, in_folder, read_text
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 SENSORS = (".toml",)
-RULES = (".yml", ".yaml")
 EVENTS = (".jsonl", ".ndjson", ".json")
 """Of a folder; a file that is named is taken for events whatever else its name ends with."""
 
@@ -41,7 +40,7 @@ def listed(paths: Iterable[Path]) -> Iterator[Path]:
     """The files that are to be checked; a `WrongUseError` names a path that is not there."""
     for path in paths:
         if path.is_dir():
-            found = [file for file in sorted(path.rglob("*")) if _in_folder(path, file)]
+            found = in_folder(path, SENSORS + RULES + EVENTS)
             if not found:
                 kinds = ", ".join(f"*{suffix}" for suffix in SENSORS + RULES + EVENTS)
                 raise WrongUseError(f"{path}: no file to check in it ({kinds})")
@@ -50,11 +49,6 @@ def listed(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
         else:
             raise WrongUseError(f"{path}: no such file or folder{_near(path)}")
-
-
-def _in_folder(folder: Path, file: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in SENSORS + RULES + EVENTS and not hidden and file.is_file()
 
 
 def _near(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pipeline.shell.settings import Settings, WrongUseError
 from pipeline.warninglist import decode as decode_cut
 
 MAX_BYTES = 64 << 20
+RULES = (".yml", ".yaml")
 _SHOWN = 20
 
 
@@ -48,6 +50,19 @@ def read_text(path: Path) -> str:
         raise WrongUseError(f"{path}: {error.strerror}") from None
 
 
+def in_folder(folder: Path, endings: Collection[str]) -> list[Path]:
+    """The files below a folder that end so, in capitals or not, but for hidden ones: Kubernetes
+    keeps what a volume had before in hidden folders of it, and editors their copies.
+    """
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in endings
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    ]
+
+
 def registry_of(path: Path, prefix: str = "") -> Registry:
     """The sensor registry; a `WrongUseError` names everything that is wrong with it."""
     if not path.exists():
@@ -64,7 +79,7 @@ def rules_of(path: Path | None, settings: Settings | None = None) -> list[Rule]:
     With `settings`, a rule that they do not allow to work is an error too.
     """
     at = path or carried("rules")
-    sources = sorted(at.glob("**/*.y*ml")) if at.is_dir() else [at]
+    sources = in_folder(at, RULES) if at.is_dir() else [at]
     found: list[tuple[str, Rule]] = []
     problems: list[Problem] = []
     for source in sources:
