@@ -89,7 +89,7 @@ WAY = (
     *(f"intel.{stage}" for stage in ("reading", "pattern", "stix", "misp")),
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
-    *(f"campaign.{stage}" for stage in ("life", "desk")),
+    *(f"campaign.{stage}" for stage in ("verdict", "room", "life", "desk")),
     "share.credential",
     "share.release",
     "share.dsse",
