@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.problem import LISTED, Problem, did_you_mean
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule
 from pipeline.rule_file import check_unique, read_rules
-from pipeline.shell.files import RULES, in_folder, read_text
+from pipeline.shell.files import RULES, in_folder, open_events, read_text
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 SENSORS = (".toml",)
@@ -141,17 +142,17 @@ class _Events:
         )
 
     def problems(self, path: Path) -> Iterator[Problem]:
+        number = 0
         try:
-            with path.open("rb") as file:
-                number = 0
+            with open_events(str(path)) as file:
                 while line := file.readline(MAX_MESSAGE_BYTES + 1):
                     number += 1
                     for rejection in self._rejections(line) if line.strip() else ():
                         yield Problem(str(path), number, f"{rejection.reason}: {rejection.detail}")
                     while len(line) > MAX_MESSAGE_BYTES and not line.endswith(b"\n"):
                         line = file.readline(MAX_MESSAGE_BYTES + 1)  # the rest of it
-        except OSError as error:
-            raise WrongUseError(f"{path}: {error.strerror}") from None
+        except (OSError, EOFError, zlib.error) as error:
+            yield Problem(str(path), number, f"cannot be read on from here: {error}")
 
     def _rejections(self, line: bytes) -> Iterator[Rejection]:
         if self._intake is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-from collections.abc import Collection
+import sys
+import zlib
+from collections.abc import Collection, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import IO, cast
 
 from pipeline.benign import Benign
 from pipeline.geo import Geo
@@ -22,6 +26,7 @@ from pipeline.warninglist import decode as decode_cut
 MAX_BYTES = 64 << 20
 RULES = (".yml", ".yaml")
 _SHOWN = 20
+_GZIP = b"\x1f\x8b"
 
 
 def carried(*parts: str) -> Path:
@@ -48,6 +53,30 @@ def read_text(path: Path) -> str:
         raise WrongUseError(f"{path}: not UTF-8") from None
     except OSError as error:
         raise WrongUseError(f"{path}: {error.strerror}") from None
+
+
+def open_events(path: str) -> IO[bytes]:
+    """A file of events, also compressed by gzip, or stdin (`-`); a `WrongUseError` if it is none.
+
+    What it holds is read by `events_in`.
+    """
+    if path == "-":
+        return sys.stdin.buffer
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - whoever asked closes it
+        if file.peek(2)[:2] != _GZIP:
+            return file
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from None
+
+
+def events_in(file: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """Its lines; a `WrongUseError` where it cannot be read to its end."""
+    try:
+        yield from file
+    except (OSError, EOFError, zlib.error) as error:
+        raise WrongUseError(f"{path}: {error}") from None
 
 
 def in_folder(folder: Path, endings: Collection[str]) -> list[Path]:
