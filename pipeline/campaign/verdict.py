@@ -27,6 +27,15 @@ def labelled(campaign: Campaign, label: Label | None) -> Campaign:
     return msgspec.structs.replace(said, status=Status.CLOSED, severity=_INFORMATIONAL)
 
 
+def verdict_on(campaign: Campaign, label: Label | None) -> Verdict | None:
+    """What is said of it: by the newest label, though it may not have been told with that yet; by
+    none where the label is of what it was.
+    """
+    if label is None:
+        return campaign.label.verdict if campaign.label else None
+    return label.verdict if _stands_over(label, campaign) else None
+
+
 def judged(campaign: Campaign, label: Label | None) -> Campaign:
     """One that the evidence comes to, with what is said of it."""
     said = labelled(campaign, label)

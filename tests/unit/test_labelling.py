@@ -12,6 +12,7 @@ from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.shell.labelling import label_for
 from pipeline.shell.settings import WrongUseError
+from pipeline.view import facet, line
 from tests.unit import told
 from tests.unit.making import rule
 
@@ -30,6 +31,21 @@ def test_a_word_holds_what_it_was_said_of() -> None:
         said = label_for(found, Verdict.BENIGN, "ann", "seen it", 80)
         assert (said.about, said.by, said.basis, said.confidence) == (about, "ann", "seen it", 80)
         assert said.indicators == (Marked("ip", "198.18.0.1"),)
+
+
+def test_what_is_shown_of_a_campaign_is_what_stands_over_it() -> None:
+    """Who looks for what nobody has labelled finds what was raised again."""
+    said = label_for(OURS, Verdict.FALSE_POSITIVE, "ann", "", 90)
+    grown = told.campaign("ours", [("ip", f"198.18.0.{n}") for n in range(1, 4)])
+    shown = [
+        facet.of_campaign(one, {}, said, facet.Beside()) & {"label:none", "label:false-positive"}
+        for one in (OURS, grown)
+    ]
+    assert shown == [{"label:false-positive"}, {"label:none"}]
+    assert [line.of_campaign(one, frozenset(), 1, said).verdict for one in (OURS, grown)] == [
+        Verdict.FALSE_POSITIVE,
+        None,
+    ]
 
 
 def test_of_what_was_merged_nothing_is_said_and_where_it_went_is() -> None:
