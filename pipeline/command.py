@@ -46,7 +46,7 @@ from pipeline.command_words import (
 
 MOST_WORDS: Final = 256
 """Words of a shape; of a longer one, the first so many."""
-_MOST_TEXT: Final = 1 << 18
+_MOST_TEXT: Final = 1 << 16
 _MOST_TOKENS: Final = 2_048
 _LONGEST: Final = 2_048
 """Characters of a word that is looked at; longer ones are data."""
@@ -226,17 +226,14 @@ def shingles(of: Sequence[str]) -> set[tuple[str, ...]]:
     return {tuple(of[n : n + SHINGLE]) for n in range(len(of) - SHINGLE + 1)}
 
 
-_HASHES = Packed(f">{COMPONENTS // 2}I")
+_HASHES = Packed(f">{COMPONENTS}H")
 
 
 @lru_cache(1 << 12)
 def _hashes(shingle: tuple[str, ...]) -> tuple[int, ...]:
+    """For each component another hash of a shingle, of 16 bits: there are but few shingles."""
     text = " ".join(shingle).encode()
-    return tuple(
-        one
-        for half in (b"command 1", b"command 2")
-        for one in _HASHES.unpack(blake2b(text, digest_size=_HASHES.size, person=half).digest())
-    )
+    return _HASHES.unpack(blake2b(text, digest_size=_HASHES.size, person=b"command").digest())
 
 
 def signature(of: Sequence[str]) -> str | None:

@@ -122,6 +122,7 @@ WAY = (
     *(f"explain.{part}" for part in ("found", "watched", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
+    "world.script",
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
