@@ -3,9 +3,9 @@
 What a shard gives out is to be made durable in this order; after a crash at any point between,
 restoring the checkpoints and replaying from the committed offset leads to the same alerts:
 
-    take(records)     →  with all alerts of before delivered:
+    take(records)     →  with all alerts of before delivered that tell of the same indicators:
                          write_ahead to `checkpoints`, delivered      the ids of new episodes
-                      →  episodes to `alerts`
+                      →  episodes to `alerts`                         several at once: `at_once`
     checkpoint()      →  with all alerts of before delivered: segments to `checkpoints`, delivered
                       →  commit the offset that was noted before checkpoint() was called
 
@@ -58,6 +58,23 @@ class Taken(Struct):
     not_ours: int = 0
     ingested_ms: int = 0
     """Broker time of the latest batch of events in the records."""
+
+
+def at_once(waiting: Iterable[Taken]) -> int:
+    """How many of these, from the first on, may be sent together: first what all of them write
+    ahead, then the episodes of all. At least one, if there is any.
+
+    What is written ahead of an indicator stands for it after a crash. So what was told of it before
+    must be out by then: an episode's end would be told by nobody.
+    """
+    count = 0
+    told: set[str] = set()
+    for taken in waiting:
+        if not told.isdisjoint(e.value for e in taken.episodes if e.change is Change.OPENED):
+            break
+        told.update(episode.value for episode in taken.episodes)
+        count += 1
+    return count
 
 
 class Shard:

@@ -33,7 +33,7 @@ from pipeline.geo import Geo
 from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule, Selection
-from pipeline.shard import SEAL_KEY, Shard
+from pipeline.shard import SEAL_KEY, Shard, Taken, at_once
 from pipeline.sight import PROGRESS_KEY, Progress, SourceState, encode, fold_lengths, records
 from pipeline.surprise import STRETCH, Background, Chance, base_slices
 from pipeline.tally import Tally
@@ -76,6 +76,7 @@ class Hazard(StrEnum):
     COMMIT_BEFORE_CHECKPOINT = "committed before the checkpoint is written"
     CHECKPOINT_BEFORE_ALERTS = "a checkpoint says that alerts are out that are not"
     NO_WRITE_AHEAD = "an alert goes out before its id is kept"
+    AHEAD_OF_ALL = "an id is kept while what was told of its indicator before is not out"
     RESTORE_BY_PLACE = "segments are restored as they lie in the log, not as they were made"
     EVICT_BEFORE_SEAL = "what a checkpoint replaces is deleted before its seal"
 
@@ -284,6 +285,7 @@ class Simulation:
         shard = Shard(self._rules, self._lateness, background=BACKGROUND)
         shard.restore(self._compacted(partition))
         position = noted = self._committed[partition]
+        waiting: list[Taken] = []
         pending: list[Episode] = []
         checkpoint: Iterator[tuple[bytes, bytes | None]] | None = None
         # Several segments are made at once and sent one by one: a write-ahead may go in between.
@@ -294,9 +296,24 @@ class Simulation:
                 yield
                 self.alerts.append(pending.pop(0))
 
+        def send(least: int = 0) -> Steps:
+            while len(waiting) > least:
+                careless = self._hazard is Hazard.AHEAD_OF_ALL
+                group = waiting[: len(waiting) if careless else at_once(waiting)]
+                del waiting[: len(group)]
+                ahead = [segment for taken in group for segment in taken.write_ahead]
+                if ahead and self._hazard is not Hazard.NO_WRITE_AHEAD:
+                    yield from deliver()
+                    for segment in ahead:
+                        yield
+                        self._checkpoints[partition].append(segment)
+                for taken in group:
+                    pending.extend(taken.episodes)
+
         while True:
             yield
             if checkpoint is None and random.random() < 0.3:
+                yield from send()
                 noted = position
                 pending += shard.refresh()
                 checkpoint = self._ordered(shard.checkpoint())
@@ -305,6 +322,7 @@ class Simulation:
             elif checkpoint is not None and random.random() < 0.6:
                 if not made:
                     if self._hazard is not Hazard.CHECKPOINT_BEFORE_ALERTS:
+                        yield from send()
                         yield from deliver()
                     made = list(islice(checkpoint, random.choice([1, 2, 4])))
                 yield
@@ -316,17 +334,14 @@ class Simulation:
             elif position < len(log):
                 size = random.choice([1, 2, 8])
                 batch = log[position : position + size]
-                taken = shard.take(batch)
-                if taken.write_ahead and self._hazard is not Hazard.NO_WRITE_AHEAD:
-                    yield from deliver()
-                    for segment in taken.write_ahead:
-                        yield
-                        self._checkpoints[partition].append(segment)
-                pending += taken.episodes
+                waiting.append(shard.take(batch))
                 position += len(batch)
+                yield from send(random.choice([0, 0, 2, 4]))
             elif random.random() < 0.3:
+                yield from send()
                 yield from deliver()
             elif self._all_sent() and checkpoint is None:
+                yield from send()
                 yield from deliver()
                 for episode in (*shard.take([]).episodes, *shard.correlator.finish()):
                     self.alerts.append(episode)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from faust.types import TP
 
 from pipeline.episode import Change, Episode
-from pipeline.shard import CheckpointRecord, Shard, Taken
+from pipeline.shard import CheckpointRecord, Shard, Taken, at_once
 from pipeline.shell import exemplars, metrics
 from pipeline.shell.app import Outbox, consumer_of, crash
 from pipeline.shell.transport import Batch
@@ -18,10 +19,22 @@ if TYPE_CHECKING:
     from pipeline.shell.correlating import CorrelateStage
 
 WAITING = 16
-"""Batches of a shard that are correlated before what they led to is sent."""
+"""Batches of a shard that are correlated before what they led to is sent: together, where
+`at_once` lets them. Each going its way alone would wait for the broker twice."""
 
 BLOCK_S = 0.02
-"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time."""
+"""How long the making of a checkpoint's segments keeps a shard from correlating, at a time …"""
+BREATHES = 2
+"""… and for how many times as long it then lets others go on: alerts must not wait for it."""
+
+
+class _Post(NamedTuple):
+    """What came of a batch, to be sent in its turn."""
+
+    taken: Taken
+    canaries: list[Episode]
+    tp: TP
+    batch: Batch
 
 
 class GivenUpError(Exception):
@@ -42,7 +55,7 @@ class Keeper:
         self._partition = partition
         self._alerts = Outbox(stage.app)
         self._checkpoints = Outbox(stage.app)
-        self._posts: asyncio.Queue[tuple[Taken, list[Episode], TP, Batch]] = asyncio.Queue()
+        self._posts: asyncio.Queue[_Post] = asyncio.Queue()
         self._sender = asyncio.ensure_future(self._send_all())
         self._given_up = asyncio.Event()
 
@@ -53,29 +66,42 @@ class Keeper:
         async with self.gate:
             records = [(record.key, record.value) for record in batch]
             taken = self.shard.take(records)
-            self._posts.put_nowait((taken, self._stage.canaries.take(records), tp, batch))
+            self._posts.put_nowait(_Post(taken, self._stage.canaries.take(records), tp, batch))
         return taken
 
     async def _send_all(self) -> None:
-        failing: tuple[TP, Batch] | None = None
+        waiting: list[_Post] = []
         try:
             while True:
-                taken, canaries, tp, batch = await self._posts.get()
-                failing = tp, batch
-                if taken.write_ahead:
-                    await self._alerts.delivered()
-                    for record in taken.write_ahead:
-                        await self._save(*record)
-                    await self._checkpoints.delivered()
-                await self._send(taken)
-                if canaries:
-                    await self._stage.publish_canaries(self._alerts, canaries)
-                consumer_of(self._stage.app).done(tp, batch)
-                self._posts.task_done()
+                if not waiting:
+                    waiting.append(await self._posts.get())
+                while not self._posts.empty():
+                    waiting.append(self._posts.get_nowait())
+                count = at_once(post.taken for post in waiting)
+                await self._write_ahead(waiting[:count])
+                for _ in range(count):
+                    await self._post(waiting[0])
+                    del waiting[0]
         except Exception:  # noqa: BLE001 - a bug, or dead infrastructure
-            if failing is not None and failing[1]:
-                self._stage.hand.take(*failing)
+            if waiting and waiting[0].batch:
+                self._stage.hand.take(waiting[0].tp, waiting[0].batch)
             crash(f"correlate: alerts of partition {self._partition} were not sent")
+
+    async def _write_ahead(self, posts: Sequence[_Post]) -> None:
+        records = [record for post in posts for record in post.taken.write_ahead]
+        if not records:
+            return
+        await self._alerts.delivered()
+        for record in records:
+            await self._save(*record)
+        await self._checkpoints.delivered()
+
+    async def _post(self, post: _Post) -> None:
+        await self._send(post.taken)
+        if post.canaries:
+            await self._stage.publish_canaries(self._alerts, post.canaries)
+        consumer_of(self._stage.app).done(post.tp, post.batch)
+        self._posts.task_done()
 
     async def _send(self, taken: Taken) -> None:
         if taken.episodes:
@@ -108,11 +134,13 @@ class Keeper:
                     more = record is not None
                     if record is not None:
                         made.append(record)
-                metrics.CHECKPOINT_BLOCK_SECONDS.observe(time.perf_counter() - started)
+                took = time.perf_counter() - started
+                metrics.CHECKPOINT_BLOCK_SECONDS.observe(took)
             for record in made:
                 if self._given_up.is_set():
                     raise GivenUpError
                 await self._save(*record)
+            await asyncio.sleep(BREATHES * took)
         await self._checkpoints.delivered()
 
     async def close(self) -> None:

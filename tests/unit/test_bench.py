@@ -116,10 +116,16 @@ def test_events_that_come_after_are_others_and_none_is_late() -> None:
     assert len({drawn.number for drawn in every}) == len(every)
     assert [d.names for d in once] != [d.names for d in again]
     end = data.START_MS + load.span_ms
-    assert all(end <= drawn.time_ms < end + 3_600_000 for drawn in (*once, *again))
+    assert all(end <= drawn.time_ms < end + data.TURN_MS for drawn in (*once, *again))
     assert [*data.draw_more(load, 300, 300)] == again
-    later = [*data.draw_more(load, 300, 300, hour=2)]
-    assert [one.time_ms - 2 * data.HOUR_MS for one in later] == [one.time_ms for one in again]
+    later = [*data.draw_more(load, 300, 300, turn=2)]
+    assert [one.time_ms - 2 * data.TURN_MS for one in later] == [one.time_ms for one in again]
+
+
+def test_events_that_come_after_are_as_close_as_those_before() -> None:
+    load = Load(events=1_000_000)
+    times = [drawn.time_ms for drawn in data.draw_more(load, 0, 10_001)]
+    assert times[-1] - times[0] == pytest.approx(10_000 * load.span_ms / load.events, rel=0.01)
 
 
 def test_skew_is_what_it_is_called() -> None:

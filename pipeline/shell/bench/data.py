@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pipeline.shell.bench.load import NAMES, Load, Skew
 
-HOUR_MS = 3_600_000
+TURN_MS = 4 * 3_600_000
 START_MS = 1_735_689_600_000  # 2025-01-01 00:00 UTC: the longest span ends before today
 COUNTRIES = ("AT", "BR", "CZ", "DE", "EE", "FI", "GB", "JP")
 KINDS = ("ip", "domain", "ja3")
@@ -80,15 +80,17 @@ def draw(load: Load) -> Iterator[Drawn]:
         yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
 
 
-def draw_more(load: Load, first: int, count: int, hour: int = 0) -> Iterator[Drawn]:
-    """Events from number `first` on that come after all of a load, within an hour of event time,
-    the first or a later one: whatever its span, nothing that comes meanwhile is late.
+def draw_more(load: Load, first: int, count: int, turn: int = 0) -> Iterator[Drawn]:
+    """Events from number `first` on that come after all of a load, as close as those of the load,
+    within four hours of event time, the first or later ones: whatever its span, nothing that comes
+    meanwhile is late.
     """
     random = Random(f"{load.seed}, from {first}")
+    span_ms = min(count * load.span_ms // load.events, TURN_MS)
     name = _namer(load, random)
     for n in range(count):
         number = load.events + first + n
-        time_ms = START_MS + load.span_ms + hour * HOUR_MS + n * HOUR_MS // count
+        time_ms = START_MS + load.span_ms + turn * TURN_MS + n * span_ms // count
         country = COUNTRIES[random.randrange(len(COUNTRIES))]
         yield Drawn(number, time_ms, country, (name(number), name(number), name(number)))
 

@@ -1,10 +1,10 @@
 """Events at a steady rate, from a process of its own, while something else is measured.
 
-`python -m pipeline.shell.bench.pressure BROKER RATE SECONDS FIRST HOUR LOAD TOPIC…` makes its Kafka
+`python -m pipeline.shell.bench.pressure BROKER RATE SECONDS FIRST TURN LOAD TOPIC…` makes its Kafka
 batches first, prints `ready`, and begins when a line comes in on stdin; then it prints how many
 events a second it has sent. FIRST is the number of the first event beyond those of LOAD, which is
-JSON, and HOUR the hour of event time after it; TOPICs are in the order of the countries. Each time
-in an hour of its own: what comes hours later than others of its time is another load than this.
+JSON, and TURN says after how many such turns of event time; TOPICs are in the order of the
+countries. What comes long after others of its time, or much closer to them, is another load.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def pressure(
     rate: float,
     seconds: float,
     first: int,
-    hour: int,
+    turn: int,
     load: Load,
     topics: Sequence[str],
 ) -> Iterator[Pressure]:
     """Send `rate` events a second for so long, those that come after all of a load."""
     command = [
-        *(sys.executable, "-m", __name__, broker, str(rate), str(seconds), str(first), str(hour)),
+        *(sys.executable, "-m", __name__, broker, str(rate), str(seconds), str(first), str(turn)),
         msgspec.json.encode(load).decode(),
         *topics,
     ]
@@ -74,7 +74,7 @@ async def send(
     rate: float,
     seconds: float,
     first: int,
-    hour: int,
+    turn: int,
     load: Load,
     topics: Sequence[str],
 ) -> float:
@@ -82,7 +82,7 @@ async def send(
     producer = AIOKafkaProducer(bootstrap_servers=broker, max_batch_size=1 << 20, linger_ms=1)
     await producer.start()
     try:
-        more = draw_more(load, first, int(rate * seconds), hour)
+        more = draw_more(load, first, int(rate * seconds), turn)
         batches = _batches(producer, more, load, topics)
         print("ready", flush=True)
         sys.stdin.readline()
@@ -120,6 +120,6 @@ def _batches(
 
 
 if __name__ == "__main__":
-    broker, rate, seconds, first, hour, load, *topics = sys.argv[1:]
-    numbers = float(rate), float(seconds), int(first), int(hour)
+    broker, rate, seconds, first, turn, load, *topics = sys.argv[1:]
+    numbers = float(rate), float(seconds), int(first), int(turn)
     print(asyncio.run(send(broker, *numbers, msgspec.json.decode(load, type=Load), topics)))

@@ -288,11 +288,11 @@ class Bench:
         }
 
     def _press(
-        self, rate: float, seconds: float, first: int, hour: int
+        self, rate: float, seconds: float, first: int, turn: int
     ) -> AbstractContextManager[pressure.Pressure]:
         names = [self.topics[country] for country in data.COUNTRIES]
         broker = self.settings.broker
-        return pressure.pressure(broker, rate, seconds, first, hour, self.load, names)
+        return pressure.pressure(broker, rate, seconds, first, turn, self.load, names)
 
     def _kept_up(self, rate: float) -> tuple[float, int]:
         """Events a second that get through to correlate while more are produced, and how many were
