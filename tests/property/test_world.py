@@ -208,7 +208,7 @@ DIGESTS = {
     Options(1, events=1_000): "af47c33bbb49d9f42daa94b463de8d93bf5a52e84850d9ba6809631553ff834e",
     Options(
         7, countries=4, organisations=9, days=1, events=300, campaigns=3, liars=30
-    ): "178c4c41a698335dad45431199b6d3e361e2c619e89a6653c8721624ad10ea50",
+    ): "44ebf36681af84886c40998c4277b674adc728d6306cdff570b237443fdc1d03",
 }
 
 
