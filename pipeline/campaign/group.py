@@ -50,8 +50,8 @@ class Reason(Struct, frozen=True):
     def p(self) -> float:
         return (
             (1.0 if self.kin is None else self.kin)
-            * (self.alike.p if self.alike else 1.0)
-            * (self.company.p if self.company else 1.0)
+            # Company and commands are of the same events: they are one.
+            * min(self.company.p if self.company else 1.0, self.alike.p if self.alike else 1.0)
             * (self.presence.p if self.presence else 1.0)
             * (self.acquaintances.p if self.acquaintances else 1.0)
         )
