@@ -66,15 +66,11 @@ class Likeness:
         self._kept: dict[Indicator, dict[str, Alike]] = {}
         typed: dict[Indicator, list[tuple[int, Fact, tuple[str, ...]]]] = {}
         for indicator, facts in evidence.telling():
-            mine = [
-                (party, fact, found)
-                for (party, _), fact in facts.items()
-                if fact.companions
-                and fact.companions[0][0] == COMMAND
-                and (found := _signatures(fact))
-            ]
-            if mine:
-                typed[indicator] = mine
+            for (party, _), fact in facts.items():
+                companions = fact.companions
+                # Commands stand first. Most facts have none, and this is asked of all.
+                if companions and companions[0][0] == COMMAND and (found := _signatures(fact)):
+                    typed.setdefault(indicator, []).append((party, fact, found))
         things = alike({one for mine in typed.values() for *_, found in mine for one in found})
         having: Counter[tuple[str, str]] = Counter()
         marked: Counter[tuple[str, str]] = Counter()
@@ -172,7 +168,6 @@ def alike(signatures: Collection[str]) -> Mapping[str, str]:
 
 
 def _signatures(fact: Fact) -> tuple[str, ...]:
-    """Commands stand first among companions."""
     commands = takewhile(lambda one: one[0] == COMMAND, fact.companions)
     return tuple(value for _, value in commands if is_signature(value))
 
