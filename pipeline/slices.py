@@ -61,6 +61,20 @@ def runs(bits: int) -> Iterator[tuple[int, int]]:
         start += ones
 
 
+def runs_about(bits: int, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Those of `runs` that have a bit of `low` … `high`, however many there are before."""
+    low = max(low, 0)
+    if low > high:
+        return
+    # Where the run begins that the bit before `low` belongs to, if to any.
+    start = (~bits & ((1 << low) - 1)).bit_length()
+    for first, last in runs(bits >> start):
+        if start + first > high:
+            return
+        if start + last >= low:
+            yield start + first, start + last
+
+
 # A sighting by one party in one slice, which most indicators never go beyond, is one integer:
 # first seen (ms) · last seen less first seen (ms, 32 bits) · party number (20 bits).
 PARTY_BITS = 20

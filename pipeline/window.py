@@ -24,7 +24,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pipeline.slices import SLICES, at_least, runs, smear, smear_over
+from pipeline.slices import SLICES, at_least, runs_about, smear, smear_over
 
 Demand = tuple[int, Mapping[int, int]]
 """How many distinct groups of parties a window must hold, and the group of each party number."""
@@ -103,7 +103,8 @@ class Island:
                 return
         held = self.met(demands, further)
         start = max(floor, self.base)
-        for first, last in runs(held >> (start - self.base)):
+        reached = span[0] - start, span[1] + SLICES - 1 - start
+        for first, last in runs_about(held >> (start - self.base), *reached):
             yield start + first, start + last
 
     def met(
@@ -241,9 +242,9 @@ class Window:
     ) -> Iterator[tuple[int, int]]:
         """The runs of slices at whose end the window meets every demand.
 
-        `span`: only where something may have changed by sightings in slices from … to; there may
-        be more. `further`: which windows of an island meet what is not a demand, bit i for the one
-        that ends at its slice i; without a demand it must be given.
+        `span`: only those that sightings in slices from … to may have changed, by lying in one of
+        their windows. `further`: which windows of an island meet what is not a demand, bit i for
+        the one that ends at its slice i; without a demand it must be given.
         """
         for island in self.islands:
             if island.base <= span[1] and span[0] <= island.last:

@@ -27,14 +27,15 @@ class Quality(Struct, frozen=True):
 
 
 class Delay(Struct, frozen=True):
-    """From the k-th country's event to the first telling, ms of event time, of `known` campaigns;
-    `unknown` ones were found, but do not say when they were told.
+    """From the k-th country's event to the first telling, ms of event time, of `known` campaigns,
+    and of each; `unknown` ones were found, but do not say when they were told.
     """
 
     median_ms: float | None
     worst_ms: int | None
     known: int
     unknown: int
+    each_ms: Mapping[str, int]
 
 
 class KindScore(Struct, frozen=True):
@@ -194,6 +195,7 @@ def _delay(delays: Mapping[str, int], found: Mapping[str, int]) -> Delay:
         worst_ms=max(values, default=None),
         known=len(values),
         unknown=len(found) - len(values),
+        each_ms=delays,
     )
 
 

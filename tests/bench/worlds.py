@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 RULES = Path(__file__).parents[2] / "deploy" / "rules"
+AT_ONCE_MS = 1_000
 COLUMNS = ("seed", "precision", "recall", "F1", "delay ms", "told a found", "alerts", "fewer")
 
 
@@ -71,6 +73,12 @@ def main(arguments: list[str]) -> None:
     found = sum(one["found"] for one in worlds.values())
     true = sum(one["campaigns"] for one in worlds.values())
     print(f"all: {real} of {told} told are real, {found} of {true} found")
+    delays = [ms for one in worlds.values() for ms in one["delay"]["each_ms"].values()]
+    late = sum(ms > AT_ONCE_MS for ms in delays)
+    print(
+        f"told after the k-th country's event: median {median(delays):.0f} ms, {late} of "
+        f"{len(delays)} more than {AT_ONCE_MS} ms"
+    )
 
 
 if __name__ == "__main__":

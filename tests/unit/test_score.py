@@ -36,6 +36,7 @@ def test_a_perfect_answer() -> None:
     assert (result.precision, result.recall, result.found, result.real) == (1, 1, 2, 2)
     assert (result.bcubed.precision, result.bcubed.recall, result.bcubed.f1) == (1, 1, 1)
     assert (result.delay.median_ms, result.delay.worst_ms) == (-300, 400)
+    assert result.delay.each_ms == {"1": 400, "2": -1_000}
     assert result.told_a_found == result.most_told_of_one == 1
 
 

@@ -1,6 +1,8 @@
 """The window, drawn: x a sighting, ▒ the windows that end here and cover one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.slices import (
     PARTY_BITS,
@@ -8,6 +10,7 @@ from pipeline.slices import (
     at_least,
     pack_single,
     runs,
+    runs_about,
     slice_of,
     smear,
     unpack_single,
@@ -144,6 +147,24 @@ def test_only_what_lies_near_a_change_is_looked_at() -> None:
     assert holding(apart, 2, EACH, (160, 160)) == [(160, 219)]
     assert holding(apart, 2, EACH, (100, 100)) == []
     assert holding(apart, 1, EACH, (100, 100)) == [(100, 219)]
+
+
+def test_runs_of_windows_that_a_change_does_not_reach_are_passed_over() -> None:
+    """On one island there may be hundreds: an indicator that is seen every day."""
+    one = window(*((party, 200 * n) for n in range(4) for party in (CZ, SK)))
+    assert len(one.islands) == 1
+    every = [(0, 59), (200, 259), (400, 459), (600, 659)]
+    assert holding(one, 2) == every
+    assert holding(one, 2, EACH, (400, 400)) == [(400, 459)]
+    assert holding(one, 2, EACH, (459, 541)) == [(400, 459), (600, 659)]
+    assert holding(one, 2, EACH, (200, 400)) == [(200, 259), (400, 459)]
+    assert holding(one, 2, EACH, (460, 540)) == []
+
+
+@given(st.integers(0, 1 << 80), st.integers(-5, 90), st.integers(-5, 90))
+def test_runs_about(bits: int, low: int, high: int) -> None:
+    expected = [(first, last) for first, last in runs(bits) if first <= high and last >= low]
+    assert list(runs_about(bits, low, high)) == (expected if low <= high else [])
 
 
 def test_nothing_holds_where_nothing_is_remembered() -> None:

@@ -11,7 +11,7 @@ from pipeline.shell.bench.load import Load, Skew
 
 Factors = Sequence[Mapping[str, object]]
 
-QUICK = Load(events=600_000, probes=100)
+QUICK = Load(events=400_000, probes=100)
 """So many that what a start takes does not count for much."""
 FULL = Load(events=1_000_000)
 
