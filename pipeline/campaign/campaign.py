@@ -303,6 +303,8 @@ def _sentence(one: Indicator, reason: Reason) -> str:
         said.append("the one is the other's host")
     if reason.kin is not None:
         said.append("of one network")
+    if typed := reason.alike:
+        said.append(f"near-equal commands, which came with {typed.having} of {typed.of}")
     return f"with {whom}: {', '.join(said)}"
 
 

@@ -16,6 +16,7 @@ from pipeline.campaign.campaign import Campaign, Member, Word
 from pipeline.campaign.company import InCommon, Kept
 from pipeline.campaign.confidence import Witness
 from pipeline.campaign.group import Grouping, Reason
+from pipeline.campaign.likeness import Alike
 from pipeline.campaign.presence import Shared
 from pipeline.explain.found import Country, sources_of
 from pipeline.explain.inquiry import Inquiry, Source
@@ -27,7 +28,8 @@ MOST_SOURCES = 100
 
 class Edge(Struct, frozen=True):
     """With what a member was joined (None: with the others as a whole), and by what evidence; each
-    kind says how likely it is by chance. `kin` is that of lying in one network.
+    kind says how likely it is by chance. `kin` is that of lying in one network, `alike` is of
+    near-equal commands.
     """
 
     other: Member | None
@@ -37,6 +39,7 @@ class Edge(Struct, frozen=True):
     acquaintances: InCommon | None
     part: bool
     kin: float | None
+    alike: Alike | None
 
 
 class MemberExplained(Struct, frozen=True):
@@ -164,6 +167,7 @@ def _edge(one: Indicator, reason: Reason) -> Edge:
         reason.acquaintances,
         reason.part,
         reason.kin,
+        reason.alike,
     )
 
 

@@ -261,6 +261,7 @@ def _member(member: MemberExplained) -> Iterator[str]:
                 ("presence", edge.presence, edge.presence and edge.presence.visits),
                 ("acquaintances", edge.acquaintances,
                  edge.acquaintances and edge.acquaintances.drawn),
+                ("near-equal commands", edge.alike, edge.alike and edge.alike.drawn),
             )
             if tie is not None
         ]  # fmt: skip

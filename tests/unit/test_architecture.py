@@ -45,6 +45,8 @@ WAY = (
     "decode",
     "canonical",
     "indicator",
+    "command_words",
+    "command",
     *(f"adapter.{name}" for name in ADAPTER),
     "share.tlp",
     "share.mark",
@@ -88,6 +90,7 @@ WAY = (
     "watching",
     *(f"intel.{stage}" for stage in ("reading", "pattern", "stix", "misp")),
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
+    "campaign.likeness",
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("verdict", "room", "life", "desk")),
     "share.credential",
@@ -119,6 +122,7 @@ WAY = (
     *(f"explain.{part}" for part in ("found", "watched", "absence", "grouped", "words")),
     # Beside the way: labelled worlds to try it on, and how well it did.
     *(f"world.{stage}" for stage in ("dice", "mint", "places", "saying", "commons", "act")),
+    "world.script",
     *(f"world.{kind}" for kind in ("worm", "stuffing", "intrusion", "slow", "supply", "flood")),
     *(f"world.{stage}" for stage in ("background", "liar", "arrival", "truth", "world")),
     *("measure.told", "measure.bcubed", "measure.score", "measure.raised"),
@@ -128,6 +132,9 @@ WAY = (
 # These reckon with a calendar, which `datetime` has; what time it is they are told.
 CALENDAR = {"share.deadline"}
 NOW = re.compile(r"\b(?:now|today|utcnow|fromtimestamp)\(")
+READS_ADDRESSES = re.compile(
+    r"^from socket import AF_INET(?:, AF_INET6)?, inet_pton$", re.MULTILINE
+)
 FORBIDDEN = {
     *("faust", "mode", "aiokafka", "confluent_kafka", "prometheus_client", "maxminddb"),
     *("asyncio", "threading", "subprocess", "multiprocessing", "socket", "urllib", "http"),
