@@ -4,6 +4,11 @@ Of each sighting the companions with the lowest hashes are kept. The lowest of a
 lowest of its parts, so such samples can be joined in any order and as often as they come; and a
 hash of its own kind lets nobody choose companions that displace the others.
 
+What command line came with it is a companion, too: by its signature (`pipeline.command`), and as no
+indicator, for no rule asks for it, and it is of no campaign. Of these the sample holds a few beside
+what else there is, so that neither crowds out the other. The lowest signatures are kept: those of
+near-equal commands begin alike, so that of two such sessions the same are.
+
 An event names few indicators, and most indicators are met once before they are packed: what was met
 is what the event named, as it stands, until there is more.
 """
@@ -13,13 +18,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
 
+from pipeline.command import signature_of
 from pipeline.indicator import Indicator
 from pipeline.sight import Companions
 
 SAMPLE = 8
 """Companions of one sighting that are kept."""
 _ROOM = 4 * SAMPLE
+COMMAND: Final = "command"
+"""What a command's signature is called among companions. In their order no indicator type comes
+before it.
+"""
+COMMANDS = 4
+"""Of a sample, those that may be commands."""
 
 Met = Companions | set[Indicator]
 """Whom an indicator was met with: those of one event, or those of several."""
@@ -31,13 +44,27 @@ def _hash(companion: Indicator) -> bytes:
 
 
 def lowest(companions: Iterable[Indicator]) -> Companions:
-    """The sample of these, in order: of many, those with the lowest hashes. Samples can be joined
-    by this, too.
+    """The sample of these, in order: of many, the lowest commands and, of the others, those with
+    the lowest hashes. Samples can be joined by this, too.
     """
-    every = set(companions)
-    if len(every) <= SAMPLE:
-        return tuple(sorted(every))
-    return tuple(sorted(sorted(every, key=lambda each: (_hash(each), each))[:SAMPLE]))
+    kept = tuple(sorted(set(companions)))
+    if len(kept) <= COMMANDS:
+        return kept
+    commands: Companions = ()
+    if kept[0][0] == COMMAND:
+        commands = tuple(each for each in kept if each[0] == COMMAND)
+        kept = kept[len(commands) :]
+        commands = commands[:COMMANDS]
+    room = SAMPLE - len(commands)
+    if len(kept) > room:
+        kept = tuple(sorted(sorted(kept, key=lambda each: (_hash(each), each))[:room]))
+    return commands + kept
+
+
+def with_command(found: Iterable[Indicator], command: str) -> Companions:
+    """What one event names, and the command line that it holds."""
+    signature = signature_of(command)
+    return (*found,) if signature is None else (*found, (COMMAND, signature))
 
 
 def meet(known: Met, others: Companions) -> Met:

@@ -94,6 +94,12 @@ class User(Struct, frozen=True, gc=False):
     credential_uid: str | None = None
 
 
+class Process(Struct, frozen=True, gc=False):
+    """`cmd_line` is no indicator: no more than its signature (`pipeline.command`) is kept."""
+
+    cmd_line: str | None = None
+
+
 class Cve(Struct, frozen=True, gc=False):
     uid: str | None = None
 
@@ -141,6 +147,7 @@ class Event(Struct, frozen=True, gc=False):
     vulnerabilities: Annotated[list[Vulnerability], Meta(max_length=MAX_ELEMENTS)] | None = None
     observables: Annotated[list[Observable], Meta(max_length=MAX_ELEMENTS)] | None = None
     osint: Annotated[list[Osint], Meta(max_length=MAX_ELEMENTS)] | None = None
+    process: Process | None = None
 
     @property
     def values(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.aspects import Asked, Told
 from pipeline.clock import Clock, ClockPolicy
+from pipeline.company import with_command
 from pipeline.decode import TOGETHER, Reason, Rejection, decode, split, together
 from pipeline.event import Event
 from pipeline.feedback import Figures, Repeats, SourceFigures, number_of
@@ -220,8 +221,12 @@ class Intake:
                 elif seen != time:
                     first, last = (seen, seen) if isinstance(seen, int) else seen
                     fold[value] = (min(first, time), max(last, time))
-            if company and len(found) > 1:
-                bring_together(found, of_kind)
+            if company:
+                process = event.process
+                if process is not None and process.cmd_line:
+                    bring_together(with_command(found, process.cmd_line), of_kind)
+                elif len(found) > 1:
+                    bring_together(found, of_kind)
             if heard.told is not None:
                 heard.told.meet(raws[n], event, found, time)
         tally = self.tally

@@ -22,7 +22,7 @@ from pipeline.share.tlp import Pap, Tlp
 UNKNOWN_WATERMARK = -1
 
 Companions = tuple[tuple[str, str], ...]
-"""Other indicators of the same events, (type, value): a sample, see `pipeline.company`."""
+"""What else the same events named, (type, value): a sample, see `pipeline.company`."""
 
 
 class Group(Struct, frozen=True, array_like=True, gc=False):

@@ -157,6 +157,7 @@ _BY_READING: dict[Callable[..., Any], Read] = {
     value.port: ports,
     value.integer: integers,
     value.protocol: protocols,
+    value.command: _remembered(value.command, 1 << 12),
     value.cves: _remembered(value.cves, 1 << 12),
     value.url_host: _remembered(value.url_host, 1 << 12),
 }

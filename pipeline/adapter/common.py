@@ -22,3 +22,12 @@ def login(user: str, password: str) -> tuple[Row, ...]:
         Row(user, "user.name", value.user_name),
         Row((user, password), "user.credential_uid", value.credential, secret=True),
     )
+
+
+def typed(session: str, command: str) -> tuple[Row, ...]:
+    """A command line in a session of a honeypot's shell: its text leaves only as its shape."""
+    return (
+        Row(session, "actor.session.uid", value.text),
+        Row(session, "process.uid", value.text),
+        Row(command, "process.cmd_line", value.command, secret=True),
+    )

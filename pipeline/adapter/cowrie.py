@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from pipeline.adapter import value
-from pipeline.adapter.common import ends, login
+from pipeline.adapter.common import ends, login, typed
 from pipeline.adapter.format import Format, either, has, json_reader, text_reader
 from pipeline.adapter.instant import any_time
 from pipeline.adapter.table import Fields, Problem, Row, Shape, Table
@@ -55,13 +55,28 @@ _FILE = Table(
         Row("shasum", "file.hashes[]", value.digest),
     ),
 )
+_COMMAND = Table(
+    "command",
+    1007,
+    1,
+    (
+        Row("timestamp", "time", any_time),
+        Row("src_ip", "observables[]", value.observed_ip, needed=True),
+        Row(
+            "eventid",
+            "status_id",
+            value.coded({"cowrie.command.success": 1, "cowrie.command.failed": 2}, 0),
+        ),
+        *typed("session", "input"),
+    ),
+)
 _CONNECTION = Table(
     "other events",
     4001,
     6,
     (*_ENDS, _SESSION, Row("protocol", "app_name", value.text)),
 )
-_TABLES = (_LOGIN, _CLIENT, _FILE, _CONNECTION)
+_TABLES = (_LOGIN, _CLIENT, _FILE, _COMMAND, _CONNECTION)
 _SHAPE = Shape(_TABLES)
 
 _TEXT = re.compile(
@@ -69,11 +84,13 @@ _TEXT = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) \[([^\]]*)\] (.*)",
     re.ASCII | re.DOTALL,
 ).fullmatch
+_CONNECTED = re.compile(r",(\d+),[0-9A-Fa-f.:]+$").search
 _PEER = re.compile(r",\d+,([0-9A-Fa-f.:]+)$").search
 _NEW = re.compile(r"New connection: (\S+):(\d+) \((\S+):(\d+)\) \[session: (\w+)\]", re.ASCII).match
 _TRIED = re.compile(
     r"login attempt \[(?:b'(.*)'/b'(.*)'|([^/]*)/(.*))\] (succeeded|failed)", re.DOTALL
 ).match
+_TYPED = re.compile(r"CMD: (.*)", re.DOTALL).fullmatch
 _HASSH = re.compile(r"SSH client hassh fingerprint: ([0-9a-f]{32})").match
 
 
@@ -96,6 +113,10 @@ def _split(line: str) -> dict[str, Any] | Problem:
         fields["protocol"] = "telnet" if "telnet" in system.lower() else "ssh"
     elif hassh := _HASSH(message):
         fields |= {"hassh": hassh[1], "eventid": "cowrie.client.kex"}
+    elif (command := _TYPED(message)) and (connected := _CONNECTED(system)):
+        # The text names no session where something is typed, but numbers connections.
+        fields |= {"input": command[1], "session": connected[1]}
+        fields["eventid"] = "cowrie.command.input"
     return fields
 
 
@@ -113,6 +134,8 @@ def _choose(record: Fields) -> Table | None:
         record.url is not None and "file_download" in event
     ):
         return _FILE
+    if event.startswith("cowrie.command.") and type(record.input) is type(record.session) is str:
+        return _COMMAND
     return _CONNECTION
 
 
@@ -128,7 +151,10 @@ COWRIE = Format(
         json_reader(_SHAPE, _choose, sort="Cowrie"),
         text_reader(_SHAPE, _choose, _split, longest=8192),
     ),
-    notes=("What an attacker typed is not passed on: it may hold passwords.",),
+    notes=(
+        "Of what an attacker typed no text is passed on, for it may hold names and passwords: only "
+        "words of a closed list that say what was done, with placeholders for all else.",
+    ),
     json=True,
     text=True,
     of_line=lambda line: bool(_TEXT(line)) and ("cowrie" in line or "HoneyPot" in line),

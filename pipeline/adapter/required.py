@@ -11,6 +11,7 @@ from msgspec import Struct
 _ENDS: tuple[tuple[str, ...], ...] = (("src_endpoint", "dst_endpoint"),)
 _REQUIRED: dict[int, tuple[tuple[str, ...], ...]] = {
     0: (),
+    1007: (("actor",), ("process",)),
     2002: (("finding_info",), ("vulnerabilities",)),
     3002: (("user",), ("service", "dst_endpoint")),
     4002: (("http_request", "http_response"), *_ENDS),
@@ -23,6 +24,7 @@ NAMED = {
     "firewall_rule": ("uid", "name"),
     "user": ("name", "uid", "credential_uid"),
     "finding_info": ("uid", "title"),
+    "process": ("uid",),
 }
 """An object that has none of these says nothing."""
 # What every class has, and what every class about a connection has.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.adapter import value
-from pipeline.adapter.common import ends, login
+from pipeline.adapter.common import ends, login, typed
 from pipeline.adapter.format import Format, has, json_reader, member
 from pipeline.adapter.instant import any_time
 from pipeline.adapter.table import Fields, Row, Shape, Table
@@ -82,6 +82,17 @@ _HTTP = Table(
         Row("headers.user-agent", "http_request.user_agent", value.text),
     ),
 )
+_COMMAND = Table(
+    "command",
+    1007,
+    1,
+    (
+        Row("@timestamp", "time", any_time),
+        Row("timestamp", "time", any_time),
+        Row("src_ip", "observables[]", value.observed_ip, needed=True),
+        *typed("session", "input"),
+    ),
+)
 _NETWORK = Table(
     "other",
     4001,
@@ -93,8 +104,8 @@ _NETWORK = Table(
         Row("fatt_tls.ja3", "tls.ja3_hash", value.fingerprint),
     ),
 )
-_TABLES = (_LOGIN, _ALERT, _FILE, _SSH, _HTTP, _NETWORK)
-_SHAPE = Shape(_TABLES)
+_TABLES = (_LOGIN, _ALERT, _FILE, _SSH, _HTTP, _COMMAND, _NETWORK)
+_SHAPE = Shape(_TABLES, ("eventid",))
 
 
 def _choose(record: Fields) -> Table | None:
@@ -112,6 +123,10 @@ def _choose(record: Fields) -> Table | None:
         return _FILE
     if record.hassh is not None or record.fatt_ssh is not None:
         return _SSH
+    # Cowrie's and Adbhoney's: what somebody typed.
+    event = record.eventid
+    if type(record.input) is type(record.session) is type(event) is str and ".command." in event:
+        return _COMMAND
     return _NETWORK if record.http is None and record.headers is None else _HTTP
 
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from pipeline.canonical import LAST_PORT
+from pipeline.command import reduced
 
 MAX_TEXT = 2048
 """Characters of a text that is passed on; of a longer one, the first so many."""
@@ -163,6 +164,17 @@ def observed(type_id: int, label: str) -> Callable[[Any], list[dict[str, Any]] |
         return found or None
 
     return read
+
+
+def observed_ip(value: Any) -> list[dict[str, Any]] | None:
+    """Who called, where a class has no place for it."""
+    address = ip(value)
+    return [{"name": "src_endpoint.ip", "type_id": 2, "value": address}] if address else None
+
+
+def command(value: Any) -> str | None:
+    """What somebody typed, reduced to words that tell what was done, and nothing of with what."""
+    return reduced(value) or None if type(value) is str else None
 
 
 def cves(value: Any) -> list[dict[str, Any]] | None:

@@ -3,8 +3,9 @@
 All of it is a function of the evidence: what came in which order, how often and in which batches
 changes nothing. Two indicators are joined by one highly specific kind of evidence, or by two
 independent ones that are so together. Nothing is joined through what is common: what everybody uses
-has company that does not keep to it, who is always there shares nobody's visits, and what is known
-to be benign, or endemic, is no member. Then each group takes in what keeps to it as a whole.
+has company that does not keep to it, who is always there shares nobody's visits, what everybody
+types tells nobody apart, and what is known to be benign, or endemic, is no member. Then each group
+takes in what keeps to it as a whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec import Struct
 from pipeline.campaign.company import CompanyKept, InCommon, Kept, facet
 from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.kin import Kin
+from pipeline.campaign.likeness import Alike, Likeness
 from pipeline.campaign.presence import Presence, Shared
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import DOMAIN, URL
@@ -42,12 +44,14 @@ class Reason(Struct, frozen=True):
     part: bool
     known_at: int
     kin: float | None = None
+    alike: Alike | None = None
 
     @property
     def p(self) -> float:
         return (
             (1.0 if self.kin is None else self.kin)
-            * (self.company.p if self.company else 1.0)
+            # Company and commands are of the same events: they are one.
+            * min(self.company.p if self.company else 1.0, self.alike.p if self.alike else 1.0)
             * (self.presence.p if self.presence else 1.0)
             * (self.acquaintances.p if self.acquaintances else 1.0)
         )
@@ -75,10 +79,11 @@ def groups(evidence: Evidence, members: Collection[Indicator]) -> list[Grouping]
     `members`: the candidates that may join anything.
     """
     company, presence = CompanyKept(evidence, members), Presence(evidence, members)
+    likeness = Likeness(evidence, members)
     tests = max(len(members) * (len(members) - 1) // 2, 1)
-    edges = _edges(company, presence, Kin(evidence), members, ALPHA / tests)
+    edges = _edges(company, presence, Kin(evidence), likeness, members, ALPHA / tests)
     found = _clusters(edges, 1.0)
-    grown = _grow(company, presence, found, members, ALPHA / max(len(members), 1))
+    grown = _grow(company, presence, likeness, found, members, ALPHA / max(len(members), 1))
     return [Grouping(group) for group in grown]
 
 
@@ -86,6 +91,7 @@ def _edges(
     company: CompanyKept,
     presence: Presence,
     kin: Kin,
+    likeness: Likeness,
     members: Collection[Indicator],
     level: float,
 ) -> list[Reason]:
@@ -95,7 +101,9 @@ def _edges(
         # Of two that are as likely by chance it must not be the order that decides.
         if pair not in kept or _rarest_first(tie) < _rarest_first(kept[pair]):
             kept[pair] = tie
-    shared = {(one, other): tie for one, other, tie in presence.ties(max(SOME, level), kept)}
+    typed = set(likeness.ties())
+    asked = kept.keys() | typed
+    shared = {(one, other): tie for one, other, tie in presence.ties(max(SOME, level), asked)}
     hosts = {one[1]: one for one in sorted(members) if one[0] == DOMAIN}
     parts: set[tuple[Indicator, Indicator]] = set()
     for one in members:
@@ -106,7 +114,7 @@ def _edges(
             if pair not in shared and beside is not None:
                 shared[pair] = beside
     edges: list[Reason] = []
-    for pair in sorted(kept.keys() | shared.keys()):
+    for pair in sorted(asked | shared.keys()):
         if company.same_thing(*pair):
             continue
         together = shared.get(pair)
@@ -114,7 +122,10 @@ def _edges(
             company.in_common(*pair) if together is not None and together.p <= SOME else None
         )
         of_one = kin.chance(*pair)
-        reason = judge(*pair, kept.get(pair), together, acquaintances, of_one, level, pair in parts)
+        reason = judge(
+            *pair, kept.get(pair), together, acquaintances, of_one, level, pair in parts,
+            likeness.shared(*pair),
+        )  # fmt: skip
         if reason is not None:
             edges.append(reason)
     return edges
@@ -129,19 +140,24 @@ def judge(
     kin: float | None,
     level: float,
     part: bool = False,
+    alike: Alike | None = None,
 ) -> Reason | None:
     """The reason why one belongs with another, or None if there is none that is good enough."""
     there = shared is not None and shared.telling
     times = [tie.known_at for tie in (kept, shared) if tie is not None]
     specific = [kept.known_at] if kept and kept.p <= level else []
+    if alike and alike.is_rare and alike.p <= level:
+        specific.append(alike.known_at)
     # Two of one type that are at work at the same places are often two at work.
-    alike = other is not None and other[0] == one[0]
-    if shared and there and shared.p <= level and not alike:
+    same = other is not None and other[0] == one[0]
+    if shared and there and shared.p <= level and not same:
         specific.append(shared.known_at)
     if specific:
         known = min(specific)
     elif kept and shared and max(kept.p, shared.p) <= SOME and kept.p * shared.p <= level:
         known = max(times)
+    elif alike and shared and max(alike.p, shared.p) <= SOME and alike.p * shared.p <= level:
+        known = max(alike.known_at, shared.known_at)
     elif (
         shared
         and shared.p <= SOME
@@ -154,7 +170,7 @@ def judge(
         known = shared.known_at
     else:
         return None
-    return Reason(one, other, kept, shared, acquaintances, part, known, kin)
+    return Reason(one, other, kept, shared, acquaintances, part, known, kin, alike)
 
 
 def _rarest_first(tie: Kept) -> tuple[float, int, int]:
@@ -169,7 +185,8 @@ def _host(url: str) -> str:
 
 def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Reason]]:
     """The connected components, but for those of one facet, which say one thing, unless it is
-    addresses of one network; too large ones by stronger edges.
+    addresses of one network, or what came with near-equal commands; too large ones by stronger
+    edges.
     """
     strong = [edge for edge in edges if edge.p <= level]
     head: dict[Indicator, Indicator] = {}
@@ -200,7 +217,7 @@ def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Rea
             if tighter > 0.0:
                 found += _clusters(part, tighter)
         elif len({facet(kind) for kind, _ in members}) > 1 or any(
-            edge.kin is not None for edge in part
+            edge.kin is not None or edge.alike is not None for edge in part
         ):
             found.append(members)
     return found
@@ -209,6 +226,7 @@ def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Rea
 def _grow(
     company: CompanyKept,
     presence: Presence,
+    likeness: Likeness,
     found: list[dict[Indicator, Reason]],
     members: Collection[Indicator],
     level: float,
@@ -218,13 +236,14 @@ def _grow(
         best: dict[Indicator, tuple[float, Indicator, int, Reason]] = {}
         for number, group in enumerate(found):
             marked = company.sightings_with(group)
-            about = presence.about(group)
+            about, things = presence.about(group), likeness.things(group)
             for one in members:
                 if one in taken:
                     continue
                 kept = company.kept_to(one, group.keys(), marked)
                 shared = presence.with_group(one, about)
-                reason = judge(one, None, kept, shared, None, None, level / len(found))
+                typed = likeness.with_group(one, things)
+                reason = judge(one, None, kept, shared, None, None, level / len(found), alike=typed)
                 if reason is None:
                     continue
                 mine = (reason.p, min(group), number, reason)

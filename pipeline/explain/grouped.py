@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert
-from pipeline.campaign.campaign import Campaign, Member
+from pipeline.campaign.campaign import Campaign, Member, Word
 from pipeline.campaign.company import InCommon, Kept
 from pipeline.campaign.confidence import Witness
 from pipeline.campaign.group import Grouping, Reason
+from pipeline.campaign.likeness import Alike
 from pipeline.campaign.presence import Shared
 from pipeline.explain.found import Country, sources_of
 from pipeline.explain.inquiry import Inquiry, Source
@@ -27,7 +28,8 @@ MOST_SOURCES = 100
 
 class Edge(Struct, frozen=True):
     """With what a member was joined (None: with the others as a whole), and by what evidence; each
-    kind says how likely it is by chance. `kin` is that of lying in one network.
+    kind says how likely it is by chance. `kin` is that of lying in one network, `alike` is of
+    near-equal commands.
     """
 
     other: Member | None
@@ -37,6 +39,7 @@ class Edge(Struct, frozen=True):
     acquaintances: InCommon | None
     part: bool
     kin: float | None
+    alike: Alike | None
 
 
 class MemberExplained(Struct, frozen=True):
@@ -62,7 +65,9 @@ class AlertOfIt(Struct, frozen=True):
 
 
 class CampaignExplained(Struct, frozen=True):
-    """Why one campaign is there. Times in ms. `countries` in the order in which they saw it."""
+    """Why one campaign is there, or was. Times in ms. `countries` are in the order in which they
+    saw it; the last four are as of `Campaign`, or None.
+    """
 
     id: str
     status: str
@@ -79,6 +84,10 @@ class CampaignExplained(Struct, frozen=True):
     corroboration: tuple[Witness, ...]
     members: tuple[MemberExplained, ...]
     alerts: tuple[AlertOfIt, ...]
+    merged_into: str | None
+    split_from: str | None
+    withdrawn: bool
+    label: Word | None
 
 
 def explained(
@@ -108,6 +117,10 @@ def explained(
             for why in campaign.reasons
         ),
         alerts=tuple(_alert(identity, alerts.get(identity)) for identity in campaign.alerts),
+        merged_into=campaign.merged_into or None,
+        split_from=campaign.split_from or None,
+        withdrawn=bool(campaign.withdrawn),
+        label=campaign.label or None,
     )
 
 
@@ -154,6 +167,7 @@ def _edge(one: Indicator, reason: Reason) -> Edge:
         reason.acquaintances,
         reason.part,
         reason.kin,
+        reason.alike,
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.adapter.table import Table
 PATH = Path(__file__).parents[2] / "docs" / "formats.md"
 CLASSES = {
     0: "Base Event",
+    1007: "Process Activity",
     2002: "Vulnerability Finding",
     3002: "Authentication",
     4001: "Network Activity",

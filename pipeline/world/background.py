@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.world import saying
-from pipeline.world.act import Act, rhythm
+from pipeline.world.act import SECOND, Act, rhythm
 from pipeline.world.commons import (
     AGENTS,
     CDN,
@@ -24,6 +24,7 @@ from pipeline.world.commons import (
     PATHS,
     PORTS,
     RESOLVERS,
+    TYPED,
     common,
 )
 from pipeline.world.dice import Dice, Weights
@@ -35,6 +36,7 @@ _MIX = Weights([300, 220, 60, 120, 100, 60, 60, 40, 15, 20, 5])
 _EVENTS_A_SOURCE = 6
 _ROAMERS = 40  # the busiest sources go everywhere
 _STICKS = (4, 5)  # others come back to the sensor that they met first
+_LET_IN = (1, 2)  # of those that greet by SSH: they type a line that is common
 
 
 class Background:
@@ -44,6 +46,7 @@ class Background:
         self, dice: Dice, mint: Mint, places: Places, scanners: list[str], events: int
     ) -> None:
         self._dice = dice
+        self._shell = dice.child("shell")
         self._places = places
         self._scanners = scanners
         self._events = events
@@ -53,7 +56,7 @@ class Background:
         self._ranks = Weights.zipf(size)
 
     def acts(self, begin: int, days: int) -> Iterator[Act]:
-        """So many events as were asked for, in no order of time."""
+        """So many events as were asked for, and what is typed besides, in no order of time."""
         dice, sites = self._dice, self._places.sites
         for _ in range(self._events):
             what = dice.weighted(_MIX)
@@ -61,7 +64,12 @@ class Background:
             sticks = what != _SCAN and rank >= _ROAMERS and dice.chance(*_STICKS)
             site = self._homes[rank] if sticks else dice.weighted(self._places.rates)
             body = self._body(what, self._sources[rank], sites[site].sensor)
-            yield Act(rhythm(dice, begin, days, sites[site].zone), site, body)
+            time = rhythm(dice, begin, days, sites[site].zone)
+            yield Act(time, site, body)
+            if what == _SSH and self._shell.chance(*_LET_IN):
+                line = common(self._shell, TYPED)
+                body = saying.typed(self._shell, self._sources[rank], line)
+                yield Act(time + 2 * SECOND, site, body)
 
     def _body(self, what: int, source: str, sensor: str) -> bytes:
         dice = self._dice

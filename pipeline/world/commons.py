@@ -67,6 +67,20 @@ NAMES = (
     *("www.google.com", "ctldl.windowsupdate.com", "connectivitycheck.gstatic.com"),
     *("ocsp.digicert.com", "pool.ntp.org", "github.com", "api.ipify.org", "www.cloudflare.com"),
 )
+TYPED = (
+    "cat /proc/cpuinfo | grep name | head -n 1 | awk '{print $4,$5,$6,$7,$8,$9;}'",
+    "uname -a",
+    "enable; system; shell; sh; cat /proc/mounts; /bin/busybox SATORI",
+    "free -m | grep Mem | awk '{print $2 ,$3, $4, $5, $6, $7}'; ls -lh $(which ls); which ls",
+    "uname -s -v -n -r -m",
+    "cd ~; chattr -ia .ssh; lockr -ia .ssh",
+    "cat /proc/cpuinfo | grep model | grep name | wc -l; top; uname; uname -m; w; crontab -l",
+    "cd ~ && rm -rf .ssh && mkdir .ssh && echo key >> .ssh/authorized_keys && chmod -R go= ~/.ssh",
+    "ifconfig; cat /proc/uptime; ps -ef | grep '[Mm]iner'; ls -la /dev/ttyGSM* /var/spool/sms/*",
+    "echo -e '\\x6F\\x6B'",
+    "lscpu | grep Model; df -h | head -n 2 | awk 'FNR == 2 {print $2;}'; whoami; hostname",
+    "nproc; uptime; last | head; cat /etc/issue; cat /etc/passwd | wc -l; netstat -tulpn | head",
+)
 RESOLVERS = ("8.8.8.8", "1.1.1.1", "9.9.9.9", "8.8.4.4", "1.0.0.1", "208.67.222.222")
 CDN = (
     *("104.16.132.229", "104.18.32.7", "151.101.1.69", "151.101.65.140", "23.215.0.136"),

@@ -8,6 +8,7 @@ from pipeline.indicator_type import DOMAIN, IP, JA3, JA4, SHA256, URL, USER_AGEN
 from pipeline.world import saying
 from pipeline.world.act import HOUR, MINUTE, Act, Scene
 from pipeline.world.commons import CVES, PORTS, common
+from pipeline.world.script import script, typed
 
 _HOURS = (8, 20)
 _VICTIMS = (1, 2)  # in one country
@@ -23,6 +24,8 @@ def acts(scene: Scene) -> Iterator[Act]:
     agent, sha256, cve = mint.agent(dice), mint.digest(dice), common(dice, CVES)
     ja3, ja4 = mint.digest(dice, 32), mint.ja4(dice)
     url = f"http://{home}/{dice.hexadecimal(8)}"
+    shell = dice.child("shell")
+    steps = script(shell)
     again = [country for country in scene.victims for _ in range(dice.between(*_VICTIMS) - 1)]
     victims = [*scene.victims, *again]
     for place, country in enumerate(victims):
@@ -40,6 +43,8 @@ def acts(scene: Scene) -> Iterator[Act]:
             ((IP, breaker), (USER_AGENT, agent)),
         )
         yield Act(time + 80, site, saying.weakness(dice, cve, breaker), ((IP, breaker),))
+        line = typed(shell, mint, steps)
+        yield Act(time + 900, site, saying.typed(shell, breaker, line), ((IP, breaker),))
         time += dice.between(1, 5) * MINUTE
         yield Act(
             time,

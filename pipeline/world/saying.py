@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.command import reduced
 from pipeline.world.dice import Dice
 
 _encode = msgspec.json.Encoder().encode
@@ -149,6 +150,13 @@ def fetched(dice: Dice, ip: str | None, url: str | None, sha256: str, name: str)
         "actor": {"process": {"name": "sh", "pid": dice.between(300, 32_000)}},
         "file": file,
     }
+    return _encode(body | _observed(ip))
+
+
+def typed(dice: Dice, ip: str, command: str) -> bytes:
+    """Process Activity: somebody (`ip`) typed this into a shell."""
+    shell = {"pid": dice.between(300, 32_000), "cmd_line": reduced(command)}
+    body = _class(1007, 1) | {"actor": {"app_name": "shell"}, "process": shell}
     return _encode(body | _observed(ip))
 
 

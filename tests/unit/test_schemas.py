@@ -39,6 +39,7 @@ DETECTION_FINDING = jsonschema.Draft202012Validator(OCSF.get_class_schema("detec
 EXAMPLES = sorted((schemas.FOLDER / "examples").glob("*.json"))
 CLASSES = {
     1001: "file_activity",
+    1007: "process_activity",
     2002: "vulnerability_finding",
     2004: "detection_finding",
     3002: "authentication",
@@ -75,6 +76,7 @@ YIELDS = {
         ("sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         ("md5", "d41d8cd98f00b204e9800998ecf8427e"),
     },
+    "process": {("ip", "198.41.0.4")},  # the command is none
     "vulnerability": {
         ("cve", "CVE-2021-44228"),
         ("purl", "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"),
