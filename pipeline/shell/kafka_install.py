@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 INSTALL_HINT = (
@@ -62,6 +63,7 @@ def find_java(refused: list[str] | None = None) -> str | None:
     return None
 
 
+@cache
 def _java_version(java: str) -> tuple[int, str]:
     """17 of `openjdk version "17.0.15"`, 8 of `"1.8.0_402"`, 22 of `"22-ea"`; 0: it has none.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from confluent_kafka import Producer
 
 from pipeline.alert import alert
 from pipeline.geo import Geo
@@ -17,9 +17,12 @@ from pipeline.shell import files, observe, topics
 from pipeline.shell.offline import OfflineRun
 from pipeline.shell.ports import free_port
 from pipeline.shell.processes import Child
-from pipeline.shell.security import for_aiokafka
+from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import Settings
 
+AT_ONCE = 50_000
+"""Messages that wait to be sent: half of what librdkafka takes."""
+WITHIN_S = 60.0
 MARX_SENSORS = files.carried("marx", "sensors.toml")
 
 
@@ -65,23 +68,21 @@ class Pipeline:
         return Child("-m", "pipeline", "worker", *options, environment=environment, log=log)
 
     def produce(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Send (topic, value) pairs, in order within a topic's partition."""
+        """Send (topic, value) pairs, each to any partition, in order within it."""
+        producer = Producer(
+            for_librdkafka(self.settings)
+            | {"enable.idempotence": True, "linger.ms": 20, "sticky.partitioning.linger.ms": 0}
+        )
+        for topic, value in messages:
+            producer.produce(topic, value)
+            if len(producer) > AT_ONCE:
+                producer.flush(WITHIN_S)
+        assert producer.flush(WITHIN_S) == 0
 
-        async def send() -> None:
-            producer = AIOKafkaProducer(
-                **for_aiokafka(self.settings), linger_ms=20, max_batch_size=128 * 1024
-            )
-            await producer.start()
-            try:
-                for topic, value in messages:
-                    await producer.send(topic, value)
-            finally:
-                await producer.stop()
-
-        asyncio.run(send())
-
-    def caught_up(self, within: float = 240.0) -> None:
-        asyncio.run(observe.wait_until_caught_up(self.settings, self.registry, within))
+    def caught_up(self, within: float = 240.0, *, grouped: bool = False) -> None:
+        asyncio.run(
+            observe.wait_until_caught_up(self.settings, self.registry, within, grouped=grouped)
+        )
 
     def alerts(self) -> list[observe.AlertKey]:
         """What the newest revisions on the topic say."""

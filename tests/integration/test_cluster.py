@@ -96,7 +96,7 @@ class TestCluster:
         with running([tmp_path / f"kafka-{n}" for n in (1, 2, 3)]) as processes:
             settings = load(config, {})
             admin = AdminClient(for_librdkafka(settings) | {"log_level": 0})
-            until(lambda: brokers(admin) == 3, "three brokers", 180)
+            until(lambda: brokers(admin) == 3, "three brokers", 300)
             made = sightline("topics")
             assert made.returncode == 0, made.stderr
             alerts = admin.list_topics("alerts", timeout=30).topics["alerts"]

@@ -68,7 +68,7 @@ class Setting:
         """Let workers do all that there is, and stop."""
         with self.pipeline.worker():
             self.pipeline.produce(messages)
-            self.pipeline.caught_up()
+            self.pipeline.caught_up(grouped=True)
 
     def on_disk(self) -> set[str]:
         """Topics of which a file of the broker holds it: in its bytes, or in what they unpack to."""
