@@ -73,7 +73,7 @@ def read_correlation(
         if key not in keys and not (key == "condition" and of_rules):
             reading.wrong(node, f"correlation.{key} is missing")
     if "generate" in keys:
-        reading.boolean(keys["generate"], "generate")
+        read_generate(reading, keys["generate"])
     names = _names(reading, keys["rules"]) if "rules" in keys else None
     known = [] if names is None else _resolved(reading, names, selections, several=of_rules)
     kind = span = counted = None
@@ -92,6 +92,12 @@ def read_correlation(
         return None, named
     ordered = type_ == "temporal_ordered"
     return Correlation(kind, span, *counted, tuple(known), ordered), named
+
+
+def read_generate(reading: Reading, node: yaml.Node) -> None:
+    """That base rules raise alerts of their own besides is refused: they raise nothing here."""
+    if reading.boolean(node, "generate"):
+        reading.wrong(node, "generate: true is not supported: base rules raise nothing themselves")
 
 
 def _type(reading: Reading, node: yaml.Node) -> Type | None:

@@ -7,6 +7,7 @@ with the line of that field. What is right is compiled by `pipeline.matching`.
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -18,10 +19,17 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 from pipeline.matching import UnsupportedError, compiled, only
 from pipeline.problem import quoted
 from pipeline.rule import Selection
-from pipeline.yaml_node import Reading
+from pipeline.yaml_node import TRUE, Reading
 
 _WHOLE: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}")
+_NULL: Final = "tag:yaml.org,2002:null"
+_WORD: Final = re.compile(r"[\w*?-]+")
+_PLACE: Final = re.compile(r"\s+\(at char \d+\), \(line:\d+, col:(\d+)\)")  # not the file's line
+_NOT_TAKEN: Final = (
+    *(SigmaError, UnsupportedError, re.error, ValueError, TypeError),
+    *(OverflowError, RecursionError),  # of Python's regular expressions
+)
 
 
 def read_detection(reading: Reading, node: yaml.Node, name: str) -> Selection | None:
@@ -57,10 +65,23 @@ def read_detection(reading: Reading, node: yaml.Node, name: str) -> Selection | 
     except (SigmaError, UnsupportedError, RecursionError) as error:
         reading.wrong(at, f"detection.condition: {_first_line(error)}")
         return None
+    for key, _ in node.value:
+        if key.value != "condition" and not _asked_for(key.value, text):
+            reading.wrong(key, f"search {quoted(key.value)}: detection.condition does not name it")
+    if len(reading.problems) > before:
+        return None
     meaning = msgspec.json.encode((said, text), order="sorted")
     digest = blake2b(meaning, digest_size=8, person=b"selection").hexdigest()
     classes, needs = only(tree)
     return Selection(name, digest, tuple(sorted(attributes)), matches, classes, needs)
+
+
+def _asked_for(search: str, condition: str) -> bool:
+    """Is a search named in a condition, alone or by a pattern as `x*`, or one of `them`?"""
+    return any(
+        fnmatchcase(search, word) or (word == "them" and not search.startswith("_"))
+        for word in _WORD.findall(condition)
+    )
 
 
 def _plain(reading: Reading, node: yaml.Node) -> Any:
@@ -72,6 +93,9 @@ def _plain(reading: Reading, node: yaml.Node) -> Any:
                 reading.wrong(key, "a field must be a plain word")
             else:
                 found[key.value] = _values_of(reading, value)
+                each = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                if "|" in key.value and any(one.tag == _NULL for one in each):
+                    reading.wrong(value, f"{quoted(key.value)}: null takes no modifier")
         return found
     if isinstance(node, yaml.SequenceNode) and all(
         isinstance(each, yaml.MappingNode) for each in node.value
@@ -83,6 +107,8 @@ def _plain(reading: Reading, node: yaml.Node) -> Any:
 
 def _values_of(reading: Reading, node: yaml.Node) -> Any:
     if isinstance(node, yaml.SequenceNode):
+        if not node.value:
+            reading.wrong(node, "an empty list: write null for an attribute that is not there")
         return [_value(reading, each) for each in node.value]
     return _value(reading, node)
 
@@ -96,7 +122,7 @@ def _value(reading: Reading, node: yaml.Node) -> Any:
         case "null":
             return None
         case "bool":
-            return text.lower() in {"true", "yes", "on"}
+            return text.lower() in TRUE
         case "int" if _WHOLE.fullmatch(text):
             return int(text)
         case "float" if _DECIMAL.fullmatch(text):
@@ -123,11 +149,11 @@ def _search(reading: Reading, node: yaml.Node, plain: Any) -> SigmaDetection | N
             item = SigmaDetectionItem.from_mapping(key.value, plain[key.value])
             compiled(item.postprocess(SigmaDetections({"x": SigmaDetection([item])}, ["x"])), set())
             items.append(item)
-        except (SigmaError, UnsupportedError, re.error, ValueError, TypeError) as error:
+        except _NOT_TAKEN as error:
             reading.wrong(key, f"{quoted(key.value)}: {_first_line(error)}")
     return SigmaDetection(items) if items else None
 
 
 def _first_line(error: BaseException) -> str:
-    said = str(error).strip().partition("\n")[0]
+    said = _PLACE.sub(r" at character \1", str(error).strip().partition("\n")[0])
     return "".join(character if character.isprintable() else "?" for character in said)[:200]

@@ -14,7 +14,7 @@ Labels in one slice are in order, whichever came first: a rule's time has no fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pipeline.party import Parties
@@ -62,6 +62,10 @@ def _slices(columns: Sequence[int]) -> Iterator[int]:
 
 def _ones(start: int, end: int) -> int:
     return (1 << end) - (1 << start) if start < end else 0
+
+
+def _renumbered(single: int, new: Mapping[int, int]) -> int:
+    return single - (single & PARTY) + new[single & PARTY]
 
 
 class LabelTrack(Track):
@@ -121,6 +125,29 @@ class LabelTrack(Track):
         if number == len(self._of_party):
             self._of_party.append(party)
         return number
+
+    def sweep(self, budget: int) -> int:
+        """See `Track.sweep`. After a round, numbers of what was forgotten are free for others."""
+        before = self._sweeping, self._swept_at
+        evicted = super().sweep(budget)
+        over = self._sweeping is None and before != (None, self._swept_at)
+        if over and 2 * len(self.parties.all) > MOST_NUMBERS:
+            self._renumber()
+        return evicted
+
+    def _renumber(self) -> None:
+        new = self.parties.keep(set[int]().union(*map(self.numbers, self.states)))
+        self._of_party = [self._of_party[old] for old in new]
+        for value, state in self.states.items():
+            if isinstance(state, Window):
+                for island in state.islands:
+                    island.seen = {new[number]: bits for number, bits in island.seen.items()}
+                for live in self.episodes.get(value, ()):
+                    live.carried_parties = frozenset(map(new.__getitem__, live.carried_parties))
+            elif isinstance(state, int):
+                self.states[value] = _renumbered(state, new)
+            else:
+                self.states[value] = tuple(_renumbered(single, new) for single in state)
 
     def numbers(self, value: str) -> set[int]:
         """All numbers that what is remembered of an indicator holds."""

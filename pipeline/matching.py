@@ -43,6 +43,7 @@ _Test = Callable[[Any], bool]
 
 _LONGEST_ADDRESS: Final = 64
 _CLASS: Final = "class_uid"
+_PLACEHOLDER: Final = "placeholders (|expand) are not supported: write the values out"
 _COMPARE: Final[dict[CompareOperators, Callable[[float, float], bool]]] = {
     CompareOperators.LT: lambda value, bound: value < bound,
     CompareOperators.LTE: lambda value, bound: value <= bound,
@@ -249,6 +250,8 @@ def _said(found: Any) -> str | None:
 
 def _text(value: SigmaString) -> _Test:
     cased = isinstance(value, SigmaCasedString)
+    if value.contains_placeholder():
+        raise UnsupportedError(_PLACEHOLDER)
     if not value.contains_special():
         plain = _joined(value.s) if cased else _joined(value.s).lower()
         if cased:
@@ -272,10 +275,8 @@ def _pattern(parts: Iterable[Any]) -> str:
             stretches.append("")
         elif part is SpecialChars.WILDCARD_SINGLE:
             stretches[-1] += "."
-        elif isinstance(part, str):
-            stretches[-1] += re.escape(part)
         else:
-            raise UnsupportedError("placeholders (|expand) are not supported: write the values out")
+            stretches[-1] += re.escape(part)
     first, *rest = stretches
     if not rest:
         return first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipeline.registry import Party
 
 
@@ -42,3 +44,15 @@ class Parties:
     def knows(self, party: Party, label: str) -> bool:
         """Whether they have a number."""
         return (party, label) in self._numbers
+
+    def keep(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Forget all but these, which get new numbers: the new by the old, in order."""
+        old = sorted(set(numbers))
+        kept = [(self.all[number], self.said[number]) for number in old]
+        for known in (self.all, self.said):
+            known.clear()
+        for by in (self._numbers, self._first, self.countries, self.organisations, self.labels):
+            by.clear()
+        return {
+            was: self.number(party, label) for was, (party, label) in zip(old, kept, strict=True)
+        }

@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from pipeline.correlation import Correlation, read_correlation
+from pipeline.correlation import Correlation, read_correlation, read_generate
 from pipeline.problem import Problem, has_control, in_order, quoted
 from pipeline.rule import ANY_EVENT, Level, Rule, Selection
 from pipeline.yaml_node import Reading, documents
@@ -48,7 +48,8 @@ def read_rules(text: str, where: str) -> tuple[list[Rule], list[Problem]]:
     for node in nodes:
         if not _is_base(node):
             file.correlation(node)
-    file.unreferred()
+    if not problems:  # or what refers to a base rule may be where nothing could be read
+        file.unreferred()
     return list(file.rules.values()), in_order(problems + file.problems)
 
 
@@ -155,7 +156,7 @@ class _Reading(Reading):
                 self.wrong(keys[key], f"a correlation has no {key}: a rule of its own has it")
         texts, tags = self.beside(keys)
         if "generate" in keys:
-            self.boolean(keys["generate"], "generate")
+            read_generate(self, keys["generate"])
         for key in ("title", "id", "correlation"):
             if key not in keys:
                 self.wrong(node, f"{key} is missing")

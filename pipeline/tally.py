@@ -33,3 +33,10 @@ class Tally(Struct):
         return self.received == (
             self.correlated + self.without_indicators + self.late + self.rejected.total()
         )
+
+    def __str__(self) -> str:
+        reasons = "".join(f", {count} {reason}" for reason, count in sorted(self.rejected.items()))
+        return (
+            f"{self.received} events: {self.correlated} correlated, {self.without_indicators} "
+            f"without indicators, {self.rejected.total()} rejected, {self.late} late{reasons}"
+        )

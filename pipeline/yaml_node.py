@@ -4,6 +4,7 @@ Pure: text in, nodes and problems out; nothing in it raises. YAML is composed an
 constructed: a node cannot become an object, and cannot stand for more than was written.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -13,6 +14,12 @@ from pipeline.problem import Problem, did_you_mean, quoted
 
 TEXT_LIMIT: Final = 200_000  # characters of a file
 DEPTH_LIMIT: Final = 16  # levels of nesting of a document
+
+_ERRORS: Final = 20  # of syntax, of one file
+_BREAK: Final = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")  # of lines, to YAML
+_BEGINS: Final = re.compile(r"---(?=\s|$)")
+
+TRUE: Final = frozenset({"true", "yes", "on"})  # to YAML
 
 _TAG: Final = "tag:yaml.org,2002:"
 
@@ -37,14 +44,33 @@ class _Composer(yaml.SafeLoader):
 
 
 def documents(text: str, where: str) -> tuple[list[yaml.Node], list[Problem]]:
-    """The documents of a YAML text before its first error of syntax, and that error.
+    """The documents of a YAML text, but for those with an error of syntax, and these errors.
 
-    Empty documents are left out. `where` names the file in the problem.
+    After an error it is read on from where the next document begins (`---`). Empty documents are
+    left out. `where` names the file in the problems.
     """
     if len(text) > TEXT_LIMIT:
         long = f"{len(text)} characters long, {TEXT_LIMIT} at most"
         return [], [Problem(where, None, long)]
     nodes: list[yaml.Node] = []
+    problems: list[Problem] = []
+    lines = (0, *(match.end() for match in _BREAK.finditer(text)))
+    begins = [(n, at) for n, at in enumerate(lines) if _BEGINS.match(text, at)]
+    rest, since = text, -1
+    while (problem := _composed(rest, where, nodes)) and len(problems) < _ERRORS:
+        if problem not in problems:
+            problems.append(problem)
+        upto = max(len(text) if problem.line is None else problem.line - 1, since + 1)
+        following = next(((n, at) for n, at in begins if n >= upto), None)
+        if following is None:
+            break
+        since, at = following
+        rest = "\n" * since + text[at:]  # what is passed over keeps its lines
+    return nodes, problems
+
+
+def _composed(text: str, where: str, nodes: list[yaml.Node]) -> Problem | None:
+    """Adds the documents before the first error of syntax, which it returns."""
     try:
         composer = _Composer(text)
         while composer.check_node():
@@ -55,16 +81,14 @@ def documents(text: str, where: str) -> tuple[list[yaml.Node], list[Problem]]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        return nodes, [Problem(where, line, f"cannot be read as YAML: {said}")]
+        return Problem(where, line, f"cannot be read as YAML: {said}")
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return nodes, [
-            Problem(where, line, "cannot be read as YAML: a character that YAML forbids")
-        ]
+        return Problem(where, line, "cannot be read as YAML: a character that YAML forbids")
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError, OverflowError: PyYAML on "\UFFFFFFFF" and on numbers past Python's limits
-        return nodes, [Problem(where, None, f"cannot be read as YAML: {error}")]
-    return nodes, []
+        return Problem(where, None, f"cannot be read as YAML: {error}")
+    return None
 
 
 class Reading:
@@ -168,6 +192,8 @@ class Reading:
             return None
         return self.word(node.value[0], path, known)
 
-    def boolean(self, node: yaml.Node, path: str) -> None:
+    def boolean(self, node: yaml.Node, path: str) -> bool | None:
         if node.tag != f"{_TAG}bool":
             self.wrong(node, f"{path} must be true or false")
+            return None
+        return str(node.value).lower() in TRUE

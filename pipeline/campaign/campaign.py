@@ -19,7 +19,7 @@ from msgspec import Struct
 from pipeline.campaign.confidence import Trust, Witness, confidence
 from pipeline.campaign.evidence import Evidence, Marked
 from pipeline.campaign.group import Grouping, Reason
-from pipeline.campaign.label import About, Label, Labels, Verdict
+from pipeline.campaign.label import Verdict
 from pipeline.campaign.match import Match
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import INDICATOR_TYPES
@@ -30,7 +30,6 @@ from pipeline.share.tlp import Pap, Tlp, strictest_pap, strictest_tlp
 
 _NAMESPACE = UUID("2f0b6c55-6d0e-5b0c-8d4d-93c0f2a7e1b4")
 _ORDER = {kind: number for number, kind in enumerate(INDICATOR_TYPES)}
-_INFORMATIONAL = 1
 
 GROWING_MS = 6 * 3_600_000
 """A campaign in which something new came so lately is growing."""
@@ -103,7 +102,8 @@ class Campaign(Struct, frozen=True):
     judged by all that is known now; `grown_at` is when its latest member, country or organisation
     came. `p_value` is that of its alerts taken together, null where none has one. `confidence` is
     a number, `confidence_word` and `admiralty` say the same, and `corroboration` by whose word.
-    `exercise`: it is of this exercise, and not meant.
+    `indicators_omitted` and `alerts_omitted`: how many more it has than one record holds, at the
+    least. `exercise`: it is of this exercise, and not meant.
     `withdrawn`: what was told does not hold by what is known now. `label` is an analyst's.
     `sightings`: who saw what, the earliest first; at most `MOST_SEEN`, of which every party has one
     if there is room, and `sightings_omitted` is how many more there are. `unnamed`: in what is
@@ -137,6 +137,8 @@ class Campaign(Struct, frozen=True):
     exercise: Flag = msgspec.UNSET
     pap: Pap | msgspec.UnsetType = msgspec.UNSET
     unnamed: int | msgspec.UnsetType = msgspec.UNSET
+    indicators_omitted: int | msgspec.UnsetType = msgspec.UNSET
+    alerts_omitted: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def member_order(one: Member) -> tuple[int, str]:
@@ -155,7 +157,6 @@ def campaigns(
     matches: Iterable[Match],
     terms: Terms,
     trust: Trust,
-    labels: Labels,
 ) -> list[Campaign]:
     """The campaigns that groups and alerts come to, the oldest first.
 
@@ -166,7 +167,7 @@ def campaigns(
     for match in matches:
         of[match.indicator].append(match)
     made = [
-        _campaign(evidence, group, alerts, terms, trust, labels)
+        _campaign(evidence, group, alerts, terms, trust)
         for group in found
         if (alerts := [alert for member in group.members for alert in of.get(member, ())])
     ]
@@ -183,12 +184,9 @@ def _campaign(
     matches: list[Match],
     terms: Terms,
     trust: Trust,
-    labels: Labels,
 ) -> Campaign:
     members = sorted(group.members, key=lambda one: (_ORDER[one[0]], one[1]))
     ordered = sorted(matches, key=lambda match: (match.first_seen, match.indicator, match.id))
-    name = identity(ordered[0].indicator)
-    label = labels.of(name)
     seen: dict[str, int] = {}
     since: dict[str, int] = {}
     first, last, grown = min(match.first_seen for match in ordered), 0, 0
@@ -202,38 +200,33 @@ def _campaign(
             for who in (f"country {of.country}", of.organisation):
                 since[who] = min(since.get(who, fact.first), fact.first)
     grown = max(grown, *since.values())
-    confirmed = label.confidence if label and label.verdict is Verdict.CONFIRMED else None
-    sure = confidence(trust, seen, confirmed)
+    sure = confidence(trust, seen)
     rows = list(_sightings(evidence, members))
     sightings, omitted = bounded(rows)
-    return labelled(
-        Campaign(
-            id=name,
-            status=status(grown, last, evidence.latest),
-            first_seen=first,
-            last_seen=last,
-            indicators=tuple(Member(*one) for one in members),
-            countries=tuple(sorted({name for one in members for name in evidence.countries(one)})),
-            organisations=tuple(sorted(seen)),
-            alerts=tuple(match.id for match in ordered),
-            severity=max(match.severity for match in ordered),
-            confidence=sure.number,
-            p_value=together([m.p_value for m in ordered if m.p_value is not None]),
-            reasons=tuple(
-                Why(*one, _sentence(one, group.members[one]), group.members[one].p)
-                for one in members
-            ),
-            tlp=strictest_tlp(terms.of(row.organisation).label(row.tlp or None) for row in rows),
-            pap=strictest_pap(terms.of(row.organisation).use(row.pap or None) for row in rows),
-            first_told=min(reason.known_at for reason in group.members.values()),
-            grown_at=grown,
-            confidence_word=sure.word,
-            admiralty=sure.grade,
-            corroboration=sure.witnesses,
-            sightings=sightings,
-            sightings_omitted=omitted or msgspec.UNSET,
+    return Campaign(
+        id=identity(ordered[0].indicator),
+        status=status(grown, last, evidence.latest),
+        first_seen=first,
+        last_seen=last,
+        indicators=tuple(Member(*one) for one in members),
+        countries=tuple(sorted({name for one in members for name in evidence.countries(one)})),
+        organisations=tuple(sorted(seen)),
+        alerts=tuple(match.id for match in ordered),
+        severity=max(match.severity for match in ordered),
+        confidence=sure.number,
+        p_value=together([m.p_value for m in ordered if m.p_value is not None]),
+        reasons=tuple(
+            Why(*one, _sentence(one, group.members[one]), group.members[one].p) for one in members
         ),
-        label,
+        tlp=strictest_tlp(terms.of(row.organisation).label(row.tlp or None) for row in rows),
+        pap=strictest_pap(terms.of(row.organisation).use(row.pap or None) for row in rows),
+        first_told=min(reason.known_at for reason in group.members.values()),
+        grown_at=grown,
+        confidence_word=sure.word,
+        admiralty=sure.grade,
+        corroboration=sure.witnesses,
+        sightings=sightings,
+        sightings_omitted=omitted or msgspec.UNSET,
     )
 
 
@@ -280,17 +273,6 @@ def status(grown_at: int, last_seen: int, latest: int) -> Status:
     if latest - last_seen > DORMANT_MS:
         return Status.DORMANT
     return Status.GROWING if latest - grown_at <= GROWING_MS else Status.OPEN
-
-
-def labelled(campaign: Campaign, label: Label | None) -> Campaign:
-    """With an analyst's word. One that is no campaign, or a benign one, wakes nobody."""
-    if label is None or label.about is not About.CAMPAIGN:
-        return campaign
-    word = Word(label.verdict, label.by, label.basis, label.confidence, label.at)
-    replace = msgspec.structs.replace
-    if label.verdict is Verdict.CONFIRMED:
-        return replace(campaign, label=word)
-    return replace(campaign, label=word, status=Status.CLOSED, severity=_INFORMATIONAL)
 
 
 def together(p_values: Sequence[float]) -> float | None:

@@ -80,10 +80,8 @@ class Trust:
         return any(organisation in each for each in (self._stated, self._right, self._wrong))
 
 
-def confidence(trust: Trust, seen: Mapping[str, int], confirmed: int | None = None) -> Confidence:
-    """`seen`: by organisation, when it last saw any of it, ms. `confirmed`: how sure an analyst
-    is, in percent, who confirmed it.
-    """
+def confidence(trust: Trust, seen: Mapping[str, int]) -> Confidence:
+    """`seen`: by organisation, when it last saw any of it, ms."""
     last = max(seen.values(), default=0)
     wrong = 1.0
     witnesses: list[Witness] = []
@@ -92,14 +90,22 @@ def confidence(trust: Trust, seen: Mapping[str, int], confirmed: int | None = No
         weight = believed * HALVES_MS / (HALVES_MS + last - seen[organisation])
         wrong *= 1.0 - weight
         witnesses.append(Witness(organisation, round(believed, 3), round(weight, 3)))
-    if confirmed is not None:
-        wrong *= 1.0 - confirmed / 100
     number = min(round(100 * (1.0 - wrong)), MOST)
     judged = [one.trust for one in witnesses if trust.judged(one.organisation)]
     letter = _NOT_JUDGED
     if judged:
         mean = sum(judged) / len(judged)
         letter = next(letter for least, letter in _RELIABILITY if mean >= least)
+    return _said(number, letter, tuple(witnesses))
+
+
+def confirmed(before: Confidence, sure: int) -> Confidence:
+    """With the word of an analyst who is so sure, in percent, beside the witnesses'."""
+    number = min(round(100 - (100 - before.number) * (100 - sure) / 100), MOST)
+    return _said(number, before.grade[:1], before.witnesses)
+
+
+def _said(number: int, letter: str, witnesses: tuple[Witness, ...]) -> Confidence:
     grade = letter + next(digit for least, digit in _CREDIBILITY if number >= least)
     word = next(word for least, word in _WORDS if number >= least)
-    return Confidence(number, word, grade, tuple(witnesses))
+    return Confidence(number, word, grade, witnesses)

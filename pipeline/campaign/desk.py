@@ -19,7 +19,7 @@ from pipeline.campaign.confidence import Trust
 from pipeline.campaign.evidence import LEAST_COUNTRIES, Evidence, Marked
 from pipeline.campaign.group import Grouping, candidates, groups
 from pipeline.campaign.label import Label, Labels, Verdict
-from pipeline.campaign.life import revise
+from pipeline.campaign.life import is_over, revise
 from pipeline.campaign.match import Match, match_of
 from pipeline.share.mark import UNMARKED
 from pipeline.share.terms import Terms
@@ -136,7 +136,7 @@ class Desk:
         self._forget(watermark - self._horizon)
         evidence, labels = self.evidence, self._labels
         found, matches = self.groups(), self._matches.values()
-        now = campaigns(evidence, found, matches, self._terms, self._trust(), labels)
+        now = campaigns(evidence, found, matches, self._terms, self._trust())
         if self.exercise:
             now = [msgspec.structs.replace(one, exercise=self.exercise) for one in now]
         raised = self._matches.keys() | self._merged.keys()
@@ -174,18 +174,21 @@ class Desk:
             return
         self.watching.forget(before_ms)
         self.expired += self.evidence.forget(before_ms)
+        self._forget_alerts(before_ms)
+        long_ago = before_ms - self._horizon
+        ended = [one.id for one in self.told.values() if one.last_seen < long_ago and is_over(one)]
+        for identity in ended:  # the others are told to have ended first
+            del self.told[identity]
+
+    def _forget_alerts(self, before_ms: int) -> None:
         for identity in [m.id for m in self._matches.values() if m.last_seen < before_ms]:
             del self._matches[identity]
         for identity in [one for one, last in self._merged.items() if last < before_ms]:
             del self._merged[identity]
-        long_ago = before_ms - self._horizon
-        for identity in [one.id for one in self.told.values() if one.last_seen < long_ago]:
-            del self.told[identity]
 
     def _shed(self) -> None:
-        """Give up the oldest facts: an eighth of the room, or what it takes."""
-        ends = sorted(
-            fact.last for facts in self.evidence.facts.values() for fact in facts.values()
-        )
-        excess = self.evidence.count - self._most + self._most // 8
-        self.shed += self.evidence.forget(ends[min(excess, len(ends) - 1)])
+        """Give up the oldest facts, so that an eighth of the room is free, and alerts as old."""
+        before = self.evidence.count
+        upto = self.evidence.give_up(before - self._most + self._most // 8)
+        self.shed += before - self.evidence.count
+        self._forget_alerts(upto)

@@ -146,6 +146,26 @@ class Evidence:
         self.count -= gone
         return gone
 
+    def give_up(self, many: int) -> int:
+        """Drop so many facts, the oldest first; to when that reaches, ms: older ones are gone.
+
+        Of those that are as old as the last of them, by their names: all could be of one moment.
+        """
+        ends = sorted(fact.last for facts in self.facts.values() for fact in facts.values())
+        upto = ends[min(many, len(ends)) - 1]
+        left = many - self.forget(upto)
+        for indicator in sorted(self.facts):
+            facts = self.facts[indicator]
+            for place in sorted(place for place, fact in facts.items() if fact.last == upto)[:left]:
+                del facts[place]
+                self.count -= 1
+                left -= 1
+            if not facts:
+                del self.facts[indicator]
+            if left <= 0:
+                break
+        return upto
+
     def countries(self, indicator: Indicator) -> frozenset[str]:
         """Where it was seen."""
         return frozenset(self.parties.all[party].country for party, _ in self.places(indicator))

@@ -65,14 +65,16 @@ class Labels:
     """All that was said. Order and duplicates change nothing."""
 
     def __init__(self) -> None:
-        self._all: dict[str, Label] = {}
         self._newest: dict[str, Label] = {}
+        self._of: dict[Indicator, Label] = {}
+        """By indicator, the newest that is of an alert on it, whichever."""
 
     def add(self, label: Label) -> None:
-        self._all[key(label)] = label
-        known = self._newest.get(label.id)
-        if known is None or (known.at, known.by) < (label.at, label.by):
-            self._newest[label.id] = label
+        self._newest[label.id] = _newer(label, self._newest.get(label.id))
+        if label.about is About.ALERT:
+            for one in label.indicators:
+                known = self._of.get((one.type, one.value))
+                self._of[one.type, one.value] = _newer(label, known)
 
     def of(self, identity: str) -> Label | None:
         """The one that stands."""
@@ -84,13 +86,22 @@ class Labels:
         return (self._newest[identity] for identity in sorted(self._newest))
 
     def left_out(self) -> set[Indicator]:
-        """The indicators that join nothing: those of alerts that are benign or false."""
+        """The indicators that join nothing: those of alerts that are benign or false.
+
+        Of several alerts on one indicator the latest word counts: it is of the indicator.
+        """
         return {
-            (one.type, one.value)
-            for label in self._newest.values()
-            if label.about is About.ALERT and label.verdict is not Verdict.CONFIRMED
-            for one in label.indicators
+            indicator
+            for indicator, label in self._of.items()
+            if label.verdict is not Verdict.CONFIRMED
         }
+
+
+def _newer(one: Label, other: Label | None) -> Label:
+    """The later; of one moment, whichever, so that order changes nothing."""
+    return (
+        one if other is None else max(one, other, key=lambda each: (each.at, each.by, encode(each)))
+    )
 
 
 encode = msgspec.json.Encoder().encode

@@ -24,11 +24,12 @@ from pipeline.campaign.campaign import (
     Status,
     bounded,
     identity,
-    labelled,
     oldest_first,
     status,
 )
 from pipeline.campaign.label import Labels
+from pipeline.campaign.room import fitted
+from pipeline.campaign.verdict import judged, labelled
 from pipeline.indicator import Indicator
 from pipeline.share.tlp import strictest_pap, strictest_tlp
 
@@ -54,15 +55,25 @@ def revise(
     `whole`: all that led to what was told has been read, so that what is not there is no more.
     """
     standing = sorted((one for one in told.values() if _stands(one)), key=oldest_first)
-    fresh = [one for one in now if not _old_news(one, standing, known, raised)]
-    kept = _keep_names(standing, fresh, known, raised)
+    fresh = [one for one in now if not _old_news(one, standing, known, raised, labels)]
+    named = _keep_names(standing, fresh, known, raised)
+    # Of that name, whatever it is named after now: what an analyst said of it stands.
+    kept = [fitted(judged(one, labels.of(one.id))) for one in named]
     by_id = {one.id: one for one in kept}
     revisions = [_split(told, standing, one, by_id) for one in kept]
     for before in standing if whole else ():
         if before.id not in by_id and before.status is not Status.CLOSED:
             revisions.append(_gone(before, kept, known, latest, labels))
+    if whole:  # what is over may be labelled still
+        over = (one for one in told.values() if one.status is Status.CLOSED)
+        revisions += [labelled(one, labels.of(one.id)) for one in over if one.id not in by_id]
     changed = [one for one in revisions if told.get(one.id) != one]
     return sorted(changed, key=oldest_first)
+
+
+def is_over(one: Campaign) -> bool:
+    """Is nothing more to be told of it, unless it comes back?"""
+    return one.status in _ENDED
 
 
 def _stands(one: Campaign) -> bool:
@@ -74,12 +85,13 @@ def _old_news(
     standing: Iterable[Campaign],
     known: Collection[Indicator],
     raised: Collection[str],
+    labels: Labels,
 ) -> bool:
-    """Is it what is left in sight of one that was closed?"""
+    """Is it what is left in sight of one that was closed, and of which the same is said?"""
     return any(
         before.status is Status.CLOSED
         and (before.alerts[0] not in raised or _aged(before, known))
-        and before.label == one.label
+        and before.label == labelled(before, labels.of(before.id)).label
         and one.last_seen <= before.last_seen
         and set(one.indicators) <= set(before.indicators)
         for before in standing
@@ -129,11 +141,14 @@ def _with_past(one: Campaign, before: Campaign, aged: Collection[Member]) -> Cam
             slices=max(each.slices, past.slices),
         )
     sightings, omitted = bounded(seen.values())
-    omitted += max(one.sightings_omitted or 0, before.sightings_omitted or 0)
+    # What was left out before, and is in sight, is left out once more: it must not count twice.
+    omitted = max(omitted + (one.sightings_omitted or 0), before.sightings_omitted or 0)
     return replace(
         one,
         sightings=sightings,
         sightings_omitted=omitted or msgspec.UNSET,
+        indicators_omitted=before.indicators_omitted,
+        alerts_omitted=before.alerts_omitted,
         tlp=strictest_tlp((one.tlp, before.tlp)),
         pap=strictest_pap(of.pap for of in (one, before) if of.pap),
         first_seen=min(one.first_seen, before.first_seen),

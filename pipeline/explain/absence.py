@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert, Grade, grade
@@ -108,12 +109,15 @@ def why_not(
     *,
     lowers: bool,
 ) -> WhyNot:
-    """`alerts`: those there are, of whatever; `lowers` as of `pipeline.explain.found`."""
+    """`alerts`: those there are, of whatever, and those that were; `lowers` as of
+    `pipeline.explain.found`.
+    """
     by_id = {rule.id: rule for rule in inquiry.rules}
     raised = tuple(
         _raised(alert, by_id, lowers=lowers)
         for alert in sorted(alerts, key=lambda alert: alert.finding_info.first_seen_time)
         if (alert.observables[0].name, alert.observables[0].value) == one
+        and alert.unmapped.merged_into is msgspec.UNSET
     )
     misses = tuple(_misses(one, inquiry))
     refusals = _refusals(inquiry.refusals.get(one, ()))

@@ -7,6 +7,7 @@ Each figure is asked of what decided: the window that held (`pipeline.window`), 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -33,11 +34,22 @@ class Asked(Struct, frozen=True):
     timespan_ms: int
     indicator_type: str
     base_rules: tuple[str, ...]
+    meets: Literal["any", "each", "in order"] = "any"
+    """Of its base rules: what meets any of them counts, or it counts them, or asks their order."""
 
     @classmethod
     def of(cls, rule: Rule) -> Asked:
         names = tuple("any event" if of is None else of.name for of in rule.selections)
-        return cls(rule.id, rule.title, rule.level, rule.timespan_ms, rule.indicator_type, names)
+        each: Literal["any", "each"] = "each" if rule.field == "rule" else "any"
+        return cls(
+            rule.id,
+            rule.title,
+            rule.level,
+            rule.timespan_ms,
+            rule.indicator_type,
+            names,
+            "in order" if rule.ordered else each,
+        )
 
 
 class Country(Struct, frozen=True):
@@ -59,7 +71,7 @@ class FirstHeld(Struct, frozen=True):
 
 
 class AlertExplained(Struct, frozen=True):
-    """Why one alert is there.
+    """Why one alert is there, or was: `merged_into` another.
 
     `held` is None where what led to it is not among what was read. `windows` is how many windows
     in a row held. `sources` are its raw events, `sources_omitted` how many more there are.
@@ -82,6 +94,7 @@ class AlertExplained(Struct, frozen=True):
     standing: Standing | None
     sources: tuple[Source, ...]
     sources_omitted: int
+    merged_into: str | None = None
 
 
 def explained(alert: Alert, rule: Rule, inquiry: Inquiry, *, lowers: bool) -> AlertExplained:
@@ -114,6 +127,7 @@ def explained(alert: Alert, rule: Rule, inquiry: Inquiry, *, lowers: bool) -> Al
         standing=standing,
         sources=tuple(sources[:MOST_SOURCES]),
         sources_omitted=max(len(sources) - MOST_SOURCES, 0),
+        merged_into=unmapped.merged_into or None,
     )
 
 

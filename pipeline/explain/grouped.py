@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert
-from pipeline.campaign.campaign import Campaign, Member
+from pipeline.campaign.campaign import Campaign, Member, Word
 from pipeline.campaign.company import InCommon, Kept
 from pipeline.campaign.confidence import Witness
 from pipeline.campaign.group import Grouping, Reason
@@ -65,7 +65,9 @@ class AlertOfIt(Struct, frozen=True):
 
 
 class CampaignExplained(Struct, frozen=True):
-    """Why one campaign is there. Times in ms. `countries` in the order in which they saw it."""
+    """Why one campaign is there, or was. Times in ms. `countries` are in the order in which they
+    saw it; the last four are as of `Campaign`, or None.
+    """
 
     id: str
     status: str
@@ -82,6 +84,10 @@ class CampaignExplained(Struct, frozen=True):
     corroboration: tuple[Witness, ...]
     members: tuple[MemberExplained, ...]
     alerts: tuple[AlertOfIt, ...]
+    merged_into: str | None
+    split_from: str | None
+    withdrawn: bool
+    label: Word | None
 
 
 def explained(
@@ -111,6 +117,10 @@ def explained(
             for why in campaign.reasons
         ),
         alerts=tuple(_alert(identity, alerts.get(identity)) for identity in campaign.alerts),
+        merged_into=campaign.merged_into or None,
+        split_from=campaign.split_from or None,
+        withdrawn=bool(campaign.withdrawn),
+        label=campaign.label or None,
     )
 
 

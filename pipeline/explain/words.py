@@ -44,6 +44,8 @@ def of_alert(found: AlertExplained) -> Iterator[str]:
     """Why an alert is there."""
     rule = found.rule
     yield f"alert {found.id}: {found.type} {defanged(found.type, found.value)}"
+    if found.merged_into is not None:
+        yield f"merged into {found.merged_into}, which goes on"
     yield f"rule {rule.title!r} ({rule.id}): {_asks(rule)}"
     if found.held is None:
         yield "what led to it is not among what was read: look further back"
@@ -96,6 +98,15 @@ def of_campaign(found: CampaignExplained) -> Iterator[str]:
         f"{_count(len(found.members), ('member', 'members'))}, "
         f"{_count(len(found.alerts), ('alert', 'alerts'))}"
     )
+    if found.merged_into is not None:
+        yield f"merged into {found.merged_into}, which goes on"
+    if found.split_from is not None:
+        yield f"split from {found.split_from}"
+    if found.withdrawn:
+        yield "withdrawn: by what is known now it does not hold"
+    if (label := found.label) is not None:
+        on = f", on the ground: {label.basis}" if label.basis else ""
+        yield f"label {label.verdict}, says {label.by}, {label.confidence} percent sure{on}"
     yield (
         f"seen {moment(found.first_seen)} to {moment(found.last_seen)}; it could be told from "
         f"{moment(found.first_told)} on"
@@ -189,7 +200,7 @@ def _miss(miss: Miss) -> Iterator[str]:
 
 
 def _asks(rule: Asked) -> str:
-    events = " or ".join(rule.base_rules)
+    events = {"any": " or ", "each": ", ", "in order": ", then "}[rule.meets].join(rule.base_rules)
     return f"{rule.indicator_type}, {events}, within {duration(rule.timespan_ms)}, {rule.level}"
 
 

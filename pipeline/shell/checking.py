@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,11 +16,10 @@ from pipeline.problem import LISTED, Problem, did_you_mean
 from pipeline.registry import Registry, read_registry
 from pipeline.rule import Rule
 from pipeline.rule_file import check_unique, read_rules
-from pipeline.shell.files import read_text
+from pipeline.shell.files import RULES, in_folder, open_events, read_text
 from pipeline.shell.settings import Settings, WrongUseError, load
 
 SENSORS = (".toml",)
-RULES = (".yml", ".yaml")
 EVENTS = (".jsonl", ".ndjson", ".json")
 """Of a folder; a file that is named is taken for events whatever else its name ends with."""
 
@@ -41,7 +41,7 @@ def listed(paths: Iterable[Path]) -> Iterator[Path]:
     """The files that are to be checked; a `WrongUseError` names a path that is not there."""
     for path in paths:
         if path.is_dir():
-            found = [file for file in sorted(path.rglob("*")) if _in_folder(path, file)]
+            found = in_folder(path, SENSORS + RULES + EVENTS)
             if not found:
                 kinds = ", ".join(f"*{suffix}" for suffix in SENSORS + RULES + EVENTS)
                 raise WrongUseError(f"{path}: no file to check in it ({kinds})")
@@ -50,11 +50,6 @@ def listed(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
         else:
             raise WrongUseError(f"{path}: no such file or folder{_near(path)}")
-
-
-def _in_folder(folder: Path, file: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in SENSORS + RULES + EVENTS and not hidden and file.is_file()
 
 
 def _near(path: Path) -> str:
@@ -147,17 +142,17 @@ class _Events:
         )
 
     def problems(self, path: Path) -> Iterator[Problem]:
+        number = 0
         try:
-            with path.open("rb") as file:
-                number = 0
+            with open_events(str(path)) as file:
                 while line := file.readline(MAX_MESSAGE_BYTES + 1):
                     number += 1
                     for rejection in self._rejections(line) if line.strip() else ():
                         yield Problem(str(path), number, f"{rejection.reason}: {rejection.detail}")
                     while len(line) > MAX_MESSAGE_BYTES and not line.endswith(b"\n"):
                         line = file.readline(MAX_MESSAGE_BYTES + 1)  # the rest of it
-        except OSError as error:
-            raise WrongUseError(f"{path}: {error.strerror}") from None
+        except (OSError, EOFError, zlib.error) as error:
+            yield Problem(str(path), number, f"cannot be read on from here: {error}")
 
     def _rejections(self, line: bytes) -> Iterator[Rejection]:
         if self._intake is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import ExitStack
@@ -146,10 +147,10 @@ def correlate(
         exercise=settings.exercise,
     )
     with ExitStack() as stack:
-        lines = _open(stack, input_, "rb")
-        out = _open(stack, output, "wb")
-        rejected = _open(stack, str(rejects), "wb") if rejects else None
-        grouped = _open(stack, str(campaigns), "wb") if campaigns else None
+        lines = files.events_in(stack.enter_context(files.open_events(input_)), input_)
+        out = _open(stack, output)
+        rejected = _open(stack, str(rejects)) if rejects else None
+        grouped = _open(stack, str(campaigns)) if campaigns else None
 
         def reject(line: int, rejection: Rejection) -> None:
             if rejected is not None:
@@ -169,20 +170,14 @@ def correlate(
         out.flush()
         if grouped is not None:
             grouped.writelines(campaign.encode(one) + b"\n" for one in run.campaigns())
-    tally = run.tally
-    reasons = "".join(f", {count} {reason}" for reason, count in sorted(tally.rejected.items()))
-    print(
-        f"{tally.received} events: {tally.correlated} correlated, {tally.without_indicators} "
-        f"without indicators, {tally.rejected.total()} rejected, {tally.late} late{reasons}",
-        file=sys.stderr,
-    )
+    print(run.tally, file=sys.stderr)
 
 
-def _open(stack: ExitStack, path: str, mode: str) -> IO[bytes]:
+def _open(stack: ExitStack, path: str) -> IO[bytes]:
     if path == "-":
-        return sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+        return sys.stdout.buffer
     try:
-        return stack.enter_context(Path(path).open(mode))
+        return stack.enter_context(Path(path).open("wb"))
     except OSError as error:
         raise WrongUseError(f"{path}: {error.strerror}") from None
 
@@ -238,9 +233,15 @@ def version() -> None:
     print(__version__)
 
 
+_OF_KAFKA = ("aiokafka", "cimpl")
+"""Modules of what is raised where a broker is away or refuses; they are not imported for that."""
+
+
 def main() -> None:
     """The console script."""
     exit_with_parent()
+    # What a command has to say of a broker it says itself; a worker has handlers of its own.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         cli(standalone_mode=True, prog_name="sightline")
     except WrongUseError as error:
@@ -255,7 +256,12 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OF_KAFKA:
+            raise
+        _say(f"Kafka: {error}; is there a broker (`sightline broker`) where SIGHTLINE_BROKER says?")
+        sys.exit(1)
 
 
-def _say(error: Exception) -> None:
+def _say(error: Exception | str) -> None:
     print(printable_lines(f"sightline: {error}"), file=sys.stderr)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -16,7 +16,7 @@ from pipeline.episode import Episode
 from pipeline.measure.raised import DAY_MS, Raised, raised
 from pipeline.shell import files
 from pipeline.shell.printable import cut, printable
-from pipeline.shell.settings import WrongUseError, load
+from pipeline.shell.settings import FailedError, WrongUseError, load
 from pipeline.shell.since import since_ms
 from pipeline.tally import Tally
 
@@ -63,12 +63,16 @@ def backtest(
             print(printable(line), file=sys.stderr)
     else:
         run = OfflineRun(files.registry_of(sensors), known, settings.lateness_ms, geo=geo)
-        with _opened(input_) as lines:
-            found = raised(alerts(run.episodes(lines, _passed_over), geo, benign), known)
+        with files.open_events(input_) as file:
+            episodes_ = run.episodes(files.events_in(file, input_), _passed_over)
+            found = raised(alerts(episodes_, geo, benign), known)
+    tally = run.tally
+    if tally.received and not tally.correlated + tally.without_indicators:
+        raise FailedError(f"none of {tally}: are they of these sensors?")
     if as_json:
-        typer.echo(msgspec.json.encode(_as_json(found, run.tally)))
+        typer.echo(msgspec.json.encode(_as_json(found, tally)))
         return
-    for line in _lines(found, run.tally):
+    for line in _lines(found, tally):
         print(printable(line))
 
 
@@ -78,15 +82,6 @@ async def _all(run: Backtest, past: Past) -> list[Episode]:
 
 def _passed_over(line: int, rejection: Rejection) -> None:
     """They are in the tally."""
-
-
-def _opened(path: str) -> IO[bytes]:
-    if path == "-":
-        return sys.stdin.buffer
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise WrongUseError(f"{path}: {error.strerror}") from None
 
 
 def _as_json(found: Raised, tally: Tally) -> dict[str, Any]:
@@ -108,10 +103,7 @@ def _day(day: int) -> str:
 
 
 def _lines(found: Raised, tally: Tally) -> Iterator[str]:
-    yield (
-        f"{tally.received} events: {tally.correlated} correlated, {tally.without_indicators} "
-        f"without indicators, {tally.rejected.total()} rejected, {tally.late} late"
-    )
+    yield str(tally)
     yield f"{found.alerts} alerts{_of(found.severities)}"
     yield ""
     yield f"{'alerts':>7} {'indicators':>10}  rule"

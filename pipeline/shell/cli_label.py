@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.label import Label, Verdict
 from pipeline.shell import observe
 from pipeline.shell.labelling import label_for
+from pipeline.shell.past import read
 from pipeline.shell.printable import printable
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import FailedError, Settings, WrongUseError, load
@@ -33,7 +33,7 @@ def label(
 ) -> None:
     """Say what an alert or a campaign was: it silences, and counts for those who had seen it."""
     settings = load(config)
-    found = asyncio.run(_find(settings, identity))
+    found = read(settings, _find(settings, identity))
     if found is None:
         raise WrongUseError(f"there is no alert and no campaign {printable(identity)!r}")
     made = label_for(found, verdict, by or getpass.getuser(), basis, confidence)

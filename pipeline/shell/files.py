@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import sys
+import zlib
+from collections.abc import Collection, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import IO, cast
 
 from pipeline.benign import Benign
 from pipeline.geo import Geo
@@ -19,7 +24,9 @@ from pipeline.shell.settings import Settings, WrongUseError
 from pipeline.warninglist import decode as decode_cut
 
 MAX_BYTES = 64 << 20
+RULES = (".yml", ".yaml")
 _SHOWN = 20
+_GZIP = b"\x1f\x8b"
 
 
 def carried(*parts: str) -> Path:
@@ -48,6 +55,43 @@ def read_text(path: Path) -> str:
         raise WrongUseError(f"{path}: {error.strerror}") from None
 
 
+def open_events(path: str) -> IO[bytes]:
+    """A file of events, also compressed by gzip, or stdin (`-`); a `WrongUseError` if it is none.
+
+    What it holds is read by `events_in`.
+    """
+    if path == "-":
+        return sys.stdin.buffer
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - whoever asked closes it
+        if file.peek(2)[:2] != _GZIP:
+            return file
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    except OSError as error:
+        raise WrongUseError(f"{path}: {error.strerror}") from None
+
+
+def events_in(file: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """Its lines; a `WrongUseError` where it cannot be read to its end."""
+    try:
+        yield from file
+    except (OSError, EOFError, zlib.error) as error:
+        raise WrongUseError(f"{path}: {error}") from None
+
+
+def in_folder(folder: Path, endings: Collection[str]) -> list[Path]:
+    """The files below a folder that end so, in capitals or not, but for hidden ones: Kubernetes
+    keeps what a volume had before in hidden folders of it, and editors their copies.
+    """
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in endings
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    ]
+
+
 def registry_of(path: Path, prefix: str = "") -> Registry:
     """The sensor registry; a `WrongUseError` names everything that is wrong with it."""
     if not path.exists():
@@ -64,7 +108,7 @@ def rules_of(path: Path | None, settings: Settings | None = None) -> list[Rule]:
     With `settings`, a rule that they do not allow to work is an error too.
     """
     at = path or carried("rules")
-    sources = sorted(at.glob("**/*.y*ml")) if at.is_dir() else [at]
+    sources = in_folder(at, RULES) if at.is_dir() else [at]
     found: list[tuple[str, Rule]] = []
     problems: list[Problem] = []
     for source in sources:

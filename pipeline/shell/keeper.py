@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
+import faust
 from faust.types import TP
 
+from pipeline.canary import Canaries
 from pipeline.episode import Change, Episode
 from pipeline.shard import CheckpointRecord, Shard, Taken, at_once
 from pipeline.shell import exemplars, metrics
 from pipeline.shell.app import Outbox, consumer_of, crash
+from pipeline.shell.in_hand import InHand
+from pipeline.shell.settings import Settings
 from pipeline.shell.transport import Batch
-
-if TYPE_CHECKING:
-    from pipeline.shell.correlating import CorrelateStage
 
 WAITING = 16
 """Batches of a shard that are correlated before what they led to is sent: together, where
@@ -41,6 +42,21 @@ class GivenUpError(Exception):
     """The partition is not ours any more: what was being done with it is somebody else's now."""
 
 
+class Stage(Protocol):
+    """What a keeper asks of the stage that it keeps a shard for."""
+
+    app: faust.App
+    settings: Settings
+    hand: InHand
+    canaries: Canaries
+
+    async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
+        """Send revisions of alerts."""
+
+    async def publish_canaries(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
+        """Send what came of canaries, where nobody else looks."""
+
+
 class Keeper:
     """One shard, and the order in which what it gives out is sent (see `pipeline.shard`).
 
@@ -48,7 +64,7 @@ class Keeper:
     only when none is, behind `gate`.
     """
 
-    def __init__(self, stage: CorrelateStage, partition: int, shard: Shard) -> None:
+    def __init__(self, stage: Stage, partition: int, shard: Shard) -> None:
         self.shard = shard
         self.gate = asyncio.Lock()
         self._stage = stage

@@ -41,8 +41,8 @@ class Past:
     async def records(self, topics: Sequence[str]) -> AsyncIterator[Any]:
         """Those of all these topics that are there, in order within a partition."""
         consumer = AIOKafkaConsumer(**for_aiokafka(self._settings), enable_auto_commit=False)
-        await consumer.start()
         try:
+            await consumer.start()
             there = [topic for topic in topics if topic in await consumer.topics()]
             self.refused += [topic for topic in topics if topic not in there]
             if not there:

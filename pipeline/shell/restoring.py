@@ -16,10 +16,10 @@ from pipeline.shell.settings import Settings
 async def read_to_end(settings: Settings, topic: str, partition: int) -> list[CheckpointRecord]:
     """The newest record of each key of a partition, in order, to its end as it is now."""
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
-    await consumer.start()
     # Of a key only the newest record is kept, as if the broker had compacted the topic just now.
     records: dict[bytes, bytes] = {}
     try:
+        await consumer.start()
         tp = TopicPartition(topic, partition)
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
@@ -51,8 +51,8 @@ async def everything_stamped(
     to its end as it is now, or to what a consumer group has committed.
     """
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         ends = await ends_of(consumer, [topic])
         partitions = list(ends)
         consumer.assign(partitions)
@@ -73,8 +73,8 @@ async def everything_stamped(
 async def ends(settings: Settings, topic: str) -> dict[int, int]:
     """By partition, where a topic ends now."""
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         return {tp.partition: end for tp, end in (await ends_of(consumer, [topic])).items()}
     finally:
         await consumer.stop()
@@ -83,8 +83,8 @@ async def ends(settings: Settings, topic: str) -> dict[int, int]:
 async def unread(settings: Settings, topic: str, group: str) -> dict[int, int]:
     """By partition of a topic that a consumer group has not read to its end, where that is now."""
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), group_id=group, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         found = await ends_of(consumer, [topic])
         consumer.assign(list(found))
         begins = await consumer.beginning_offsets(list(found))

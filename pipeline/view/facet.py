@@ -16,6 +16,7 @@ from msgspec import Struct
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign, Status
 from pipeline.campaign.label import Label
+from pipeline.campaign.verdict import verdict_on
 
 ALL: Final = "all:"
 """The facet that every row has."""
@@ -53,8 +54,7 @@ def of_campaign(
     one: Campaign, sectors: Mapping[str, str], label: Label | None, beside: Beside
 ) -> frozenset[str]:
     """The facets of a campaign; `sectors` is by organisation."""
-    told = None if one.label is msgspec.UNSET else one.label.verdict
-    verdict = label.verdict if label else told
+    verdict = verdict_on(one, label)
     status = "withdrawn" if one.withdrawn is not msgspec.UNSET else one.status
     return frozenset(
         _named(

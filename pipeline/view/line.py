@@ -5,12 +5,12 @@ No I/O here. A campaign with a thousand sightings is some 150 KB; its line is ab
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
 from pipeline.alert import Alert
 from pipeline.campaign.campaign import Campaign
 from pipeline.campaign.label import Label
+from pipeline.campaign.verdict import verdict_on
 from pipeline.share.defang import defanged
 
 _NAMED = 3
@@ -62,7 +62,6 @@ def _facet(facets: frozenset[str], dimension: str) -> str:
 
 
 def of_campaign(one: Campaign, facets: frozenset[str], revision: int, label: Label | None) -> Line:
-    told = None if one.label is msgspec.UNSET else one.label.verdict
     return Line(
         id=one.id,
         kind="campaigns",
@@ -79,7 +78,7 @@ def of_campaign(one: Campaign, facets: frozenset[str], revision: int, label: Lab
             Named(m.type, m.value, defanged(m.type, m.value)) for m in one.indicators[:_NAMED]
         ),
         facets=tuple(sorted(facets)),
-        verdict=label.verdict if label else told,
+        verdict=verdict_on(one, label),
         confidence=one.confidence,
         grown_at=one.grown_at,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -16,13 +17,23 @@ from hypothesis import strategies as st
 
 from pipeline.alert import Alert, alert
 from pipeline.benign import NOTHING_LISTED
-from pipeline.campaign.campaign import Campaign, Member, Seen, Status, bounded, identity
+from pipeline.campaign import life
+from pipeline.campaign.campaign import (
+    Campaign,
+    Member,
+    Seen,
+    Status,
+    bounded,
+    encode,
+    identity,
+)
 from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.desk import Desk
 from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.group import candidates, groups
 from pipeline.campaign.label import About, Label, Marked, Verdict
 from pipeline.campaign.presence import Presence
+from pipeline.campaign.room import MOST_BYTES
 from pipeline.episode import Change, Episode
 from pipeline.geo import Geo
 from pipeline.share.terms import Conditions, Terms
@@ -318,6 +329,16 @@ def test_what_was_joined_and_is_not_is_split() -> None:
     assert trust["org-br"] == 0.5
 
 
+def test_one_that_ended_while_nothing_came_for_long_is_told_to_have_ended() -> None:
+    """As after an outage, or in old events with gaps: longer than it is remembered."""
+    at, first = begun()
+    at.observe(sighting("AT", 10_000 * HOUR, ("ip", "somebody")))
+    (now,) = at.look(10_000 * HOUR)
+    assert (now.id, now.status) == (first.id, Status.CLOSED)
+    assert at.look(10_000 * HOUR) == []
+    assert not at.told
+
+
 def test_a_campaign_lives_and_ends() -> None:
     at = desk()
     feed(at, [*noise(400), *strike(1, "a", begin=100 * HOUR), raised("old", "a", 101 * HOUR)])
@@ -331,22 +352,133 @@ def test_a_campaign_lives_and_ends() -> None:
 
 
 def test_one_that_goes_on_beyond_the_horizon_keeps_its_name_and_its_past() -> None:
-    at = desk()
-    take(at, raised("old", "a", HOUR))
-    for one in [*noise(400), *strike(1, "a")]:
-        take(at, one)
-    (first,) = at.look(UNKNOWN_WATERMARK)
-    day = 24 * HOUR
-    for days in range(1, 15):
-        take(at, raised(f"next-{days}", f"tool-{days}", days * day))
-        for one in [*noise(100, days * day, 20), *strike(1, f"tool-{days}", begin=days * day)]:
-            take(at, one)
-        at.look(days * day)
+    at, first = begun()
+    goes_on(at, 14)
     (now,) = [one for one in at.told.values() if one.status is not Status.MERGED]
     assert (now.id, now.first_seen) == (first.id, first.first_seen)
     assert {"a", "tool-1", "tool-14", "file-1"} <= {one.value for one in now.indicators}
     assert ("ip", "a") not in at.evidence.facts
     assert {(one.value, one.country) for one in now.sightings} >= {("a", "AT"), ("tool-14", "KE")}
+
+
+def goes_on(at: Desk, days: int, since: int = 1) -> list[Campaign]:
+    """Each day another tool brings the file; what was told."""
+    day, revisions = 24 * HOUR, list[Campaign]()
+    for nth in range(since, since + days):
+        take(at, raised(f"next-{nth}", f"tool-{nth}", nth * day))
+        for one in [*noise(100, nth * day, 20), *strike(1, f"tool-{nth}", begin=nth * day)]:
+            take(at, one)
+        revisions += at.look(nth * day)
+    return revisions
+
+
+def begun() -> tuple[Desk, Campaign]:
+    at = desk()
+    take(at, raised("old", "a", HOUR))
+    for one in [*noise(400, hours=10), *strike(1, "a")]:
+        take(at, one)
+    (first,) = at.look(UNKNOWN_WATERMARK)
+    assert first.status is Status.GROWING
+    return at, first
+
+
+def of_campaign(one: Campaign, verdict: Verdict, at: int = 1) -> Label:
+    """As `sightline label` makes it."""
+    marked = tuple(Marked(each.type, each.value) for each in one.indicators)
+    return Label(one.id, About.CAMPAIGN, verdict, "ann", at, indicators=marked)
+
+
+def test_what_was_said_of_a_campaign_stands_when_its_name_is_out_of_sight() -> None:
+    at, first = begun()
+    goes_on(at, 14)
+    (now,) = [one for one in at.told.values() if one.status is not Status.MERGED]
+    assert now.id == first.id
+    take(at, of_campaign(now, Verdict.CONFIRMED))
+    (sure,) = at.look(14 * 24 * HOUR)
+    assert (sure.id, sure.confidence) == (first.id, 99)
+    assert isinstance(sure.label, msgspec.Struct)
+    assert (sure.status, sure.severity) == (now.status, now.severity)
+    take(at, of_campaign(now, Verdict.FALSE_POSITIVE, 2))
+    (silent,) = at.look(14 * 24 * HOUR)
+    assert (silent.status, silent.severity, silent.confidence) == (
+        Status.CLOSED, 1, now.confidence,
+    )  # fmt: skip
+    for one in goes_on(at, 3, 15):
+        assert (one.id, one.status, one.severity) == (first.id, Status.CLOSED, 1)
+    assert at.look(17 * 24 * HOUR) == []
+
+
+def test_what_was_found_to_be_nothing_is_raised_again_when_most_of_it_is_new() -> None:
+    at, first = begun()
+    take(at, of_campaign(first, Verdict.FALSE_POSITIVE))
+    (silent,) = at.look(UNKNOWN_WATERMARK)
+    assert (silent.status, silent.severity) == (Status.CLOSED, 1)
+    quiet = {day: goes_on(at, 1, day)[-1] for day in (1, 2, 3)}
+    assert [len(one.indicators) for one in quiet.values()] == [3, 4, 5]
+    assert [one.severity for one in quiet.values()] == [1, 1, first.severity]
+    assert quiet[3].status is not Status.CLOSED
+    assert quiet[3].label is msgspec.UNSET
+    take(at, of_campaign(quiet[3], Verdict.BENIGN, 2))
+    assert at.look(3 * 24 * HOUR)[-1].severity == 1
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_is_over_and_out_of_sight_is_labelled_all_the_same(verdict: Verdict) -> None:
+    at, first = begun()
+    long_after = 300 * HOUR
+    at.observe(sighting("AT", long_after, ("ip", "somebody")))
+    (closed,) = at.look(long_after)
+    assert (closed.id, closed.status) == (first.id, Status.CLOSED)
+    assert not at.evidence.facts.keys() & {("ip", "a")}
+    take(at, of_campaign(closed, verdict))
+    (said,) = at.look(long_after)
+    assert (said.id, said.status) == (first.id, Status.CLOSED)
+    assert isinstance(said.label, msgspec.Struct)
+    assert said.label.verdict is verdict
+    assert at.look(long_after) == []
+
+
+def test_what_is_told_of_long_campaigns_fits_a_record_and_comes_to_rest() -> None:
+    """How many members there are, and how long their values, is for attackers to choose."""
+    at = desk()
+    long = "\x01" * 8_000
+    for nth in range(12):
+        take(at, raised(f"alert-{nth}", f"a{nth}{long}", HOUR * (nth + 1)))
+    for one in noise(2_000):
+        take(at, one)
+    for nth in range(12):
+        for one in strike(1, f"a{nth}{long}", begin=HOUR * nth // 60):
+            take(at, one)
+    (first,) = at.look(UNKNOWN_WATERMARK)
+    assert len(encode(first)) <= MOST_BYTES
+    assert first.indicators_omitted == 13 - len(first.indicators)
+    assert [Member(one.type, one.value) for one in first.reasons] == list(first.indicators)
+    assert first.alerts[0] == "alert-0"
+    assert first.sightings_omitted
+    assert at.look(UNKNOWN_WATERMARK) == []
+
+
+def test_a_campaign_of_very_many_sightings_that_goes_on_comes_to_rest() -> None:
+    """What was left out once, and is in sight, does not count anew at each look."""
+    at, first = begun()
+    with patch.object(life, "bounded", lambda rows: bounded(rows, 30)):
+        goes_on(at, 14)
+        before = at.told[first.id]
+        assert len(before.sightings) == 30
+        take(at, raised("next-14", "tool-14", 14 * 24 * HOUR))  # nothing new
+        assert at.look(14 * 24 * HOUR) == []
+        assert isinstance(before.sightings_omitted, int)
+        assert before.sightings_omitted > 0
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=300), st.integers(1, 40))
+def test_facts_are_bounded_also_if_all_are_of_one_moment(times: list[int], most: int) -> None:
+    at = Desk(LENGTHS, NOTHING_LISTED, TERMS, most=most)
+    for nth, time in enumerate(times):
+        at.observe(sighting("AT", time, ("ip", f"{nth}")))
+        assert at.evidence.count <= most
+    kept = [fact.last for facts in at.evidence.facts.values() for fact in facts.values()]
+    assert at.evidence.count == len(kept) == len(times) - at.shed
 
 
 def test_a_verdict_on_a_campaign_is_its_own() -> None:

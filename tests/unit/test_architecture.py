@@ -92,7 +92,7 @@ WAY = (
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
     "campaign.likeness",
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
-    *(f"campaign.{stage}" for stage in ("life", "desk")),
+    *(f"campaign.{stage}" for stage in ("verdict", "room", "life", "desk")),
     "share.credential",
     "share.release",
     "share.dsse",
@@ -169,6 +169,9 @@ def stage(path: Path) -> str:
 
 def test_every_module_of_the_core_has_its_place() -> None:
     assert {stage(path) for path in core()} == set(WAY)
+
+
+READS_ADDRESSES = re.compile(r"^from socket import AF_INET, (AF_INET6, )?inet_pton$", re.MULTILINE)
 
 
 def test_the_core_is_pure() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from random import Random
+from unittest.mock import patch
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import label_track
 from pipeline.aspects import FULL, HASH_BYTES, joined, parted
 from pipeline.correlate import Correlator
 from pipeline.count_track import CountedWindow, CountTrack
+from pipeline.episode import Episode
 from pipeline.label_track import in_order
 from pipeline.rule import Aspect, Field, Level, Rule, Selection
 from pipeline.sight import Group, Sightings
+from pipeline.surprise import Background
 
 MINUTE = 60_000
 BASE = Selection("base", "digest", (), lambda _: True)
@@ -91,6 +98,36 @@ def test_labels_beyond_the_room_are_counted_and_the_others_go_on(
     assert correlator.unplaced() == {"ip": 1}
     assert correlator.unplaced() == {}
     assert [episode.value for episode in correlator.settle()] == ["a"]
+
+
+@given(st.integers(0, 1 << 32))
+def test_numbers_of_what_was_forgotten_are_free_for_other_labels(seed: int) -> None:
+    """More origins come in a day than there are numbers, but never so many at one time."""
+    random = Random(seed)
+    asked = rule("origin_country", 2)
+    found: list[list[Episode]] = []
+    sent: list[tuple[int, Sightings]] = []
+    for minute in range(60):
+        for _ in range(random.randrange(4)):
+            value, label = random.choice("abcdef"), f"{minute // 10}-{random.randrange(4)}"
+            times = [minute * MINUTE + random.randrange(MINUTE)]
+            group = Group(asked.aspects[0].kind, [value], times, times, [], [label])
+            who = random.choice(["CZ", "KE"])
+            sent.append((minute, Sightings("s", f"o-{who}", who, times[0], 1, [group])))
+    for most in (1 << 18, 32):
+        with patch.object(label_track, "MOST_NUMBERS", most):
+            correlator = Correlator([asked], 0, Background(2, 2))
+            told: list[Episode] = []
+            for minute in range(60):
+                for when, sightings in sent:
+                    if when == minute:
+                        correlator.observe(sightings)
+                told += [*correlator.settle(), *correlator.advance(minute * MINUTE)]
+                correlator.sweep()
+                correlator.sweep(1)
+            found.append([*told, *correlator.finish()])
+            assert correlator.unplaced() == {}
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("field", ["origin_country", "event"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -60,3 +61,34 @@ def test_wrong_use_is_one_line(tmp_path: Path) -> None:
     none = ("--sensors", "sensors.toml", "--rules", str(RULES), "--input", "none.jsonl")
     said = sightline("backtest", *none, cwd=tmp_path)
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+
+
+def test_a_compressed_file_is_read_and_a_broken_one_or_another_world_s_is_one_line(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "sensors.toml").write_text(REGISTRY)
+    (tmp_path / "others.toml").write_text(REGISTRY.replace('id = "', 'id = "other-'))
+    (folder,) = (folder for folder in FOLDERS if folder.name == "industrial_scan")
+    whole = gzip.compress((folder / "events.jsonl").read_bytes())
+    for name, content in (("whole.gz", whole), ("cut.gz", whole[:-9]), ("bad.gz", whole + b"x")):
+        (tmp_path / name).write_bytes(content)
+
+    def said(name: str, sensors: str = "sensors.toml") -> tuple[int, str, str]:
+        arguments = ("--sensors", sensors, "--rules", str(RULES), "--input", name)
+        done = sightline("backtest", *arguments, cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
+
+    plain = said(str(folder / "events.jsonl"))
+    assert plain[0] == 0
+    assert said("whole.gz") == plain
+    for name in ("cut.gz", "bad.gz"):
+        status, _, error = said(name)
+        assert (status, error.count("\n")) == (2, 1)
+        assert error.startswith(f"sightline: {name}: ")
+    status, _, error = said("whole.gz", "others.toml")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "unknown-sensor: are they of these sensors?" in error
+    checked = sightline("check", "whole.gz", "cut.gz", cwd=tmp_path)
+    first, second = checked.stdout.splitlines()
+    assert first.startswith("whole.gz: good (")
+    assert "cannot be read on from here" in second

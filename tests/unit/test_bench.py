@@ -145,6 +145,7 @@ def test_skew_is_what_it_is_called() -> None:
         ({"size": 100}, "--size is 100"),
         ({"live": 1 << 24}, "--live"),
         ({"window": "1s"}, "--window is 1s"),
+        ({"window": "31d"}, "--window is 31d"),
         ({"window": "soon"}, "--window is 'soon'"),
         ({"span": "10ms"}, "--span is 10ms"),
         ({"under": "0.5,1.1"}, "--under is 0.5,1.1"),

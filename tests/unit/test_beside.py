@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.campaign.campaign import Campaign, Status, encode
 from pipeline.share import reply as replies
 from pipeline.share.reply import Reply, Request, Word
+from pipeline.shell.serve import answers as module
 from pipeline.shell.serve.answers import MOST_SHOWN, MOST_THREADS, Answers
 from pipeline.shell.serve.beside import BesideTopics, Place
 from pipeline.shell.serve.released import Released
@@ -105,9 +107,9 @@ def test_replies_are_of_the_campaign_that_their_thread_names() -> None:
     answers = Answers()
     assert answers.take_reply("cz-csirt", b"1", replied("theirs", Word.RECEIVED)) is None
     assert answers.of("ours") == []
-    assert answers.take_entry(entry("ours", "cz-csirt", "theirs")) == "ours"
-    assert answers.take_entry(entry("ours", "cz-csirt", "theirs")) is None, "that is known"
-    assert answers.take_entry(entry("ours", "ke-csirt", "theirs-too")) is None
+    assert answers.take_entry(b"1", entry("ours", "cz-csirt", "theirs")) == "ours"
+    assert answers.take_entry(b"1", entry("ours", "cz-csirt", "theirs")) is None, "that is known"
+    assert answers.take_entry(b"2", entry("ours", "ke-csirt", "theirs-too")) is None
     assert answers.take_reply("ke-csirt", b"2", replied("theirs-too", Word.NOT_OURS, 3)) == "ours"
     assert answers.take_reply("operator", b"3", replied("ours", Word.HANDLED, 2, "done")) == "ours"
     # The name that one knows it by is nobody else's.
@@ -127,7 +129,7 @@ def test_what_is_no_reply_is_counted_or_passed_over() -> None:
     assert answers.not_ours == 5
     question = replies.encode(Request("ours", "*", "who else?", 1, named=True))
     assert answers.take_reply("operator", b"1", question) is None
-    assert answers.take_entry(b"{}") is None
+    assert answers.take_entry(b"1", b"{}") is None
     assert answers.not_ours == 6
     assert answers.of("ours") == []
 
@@ -141,6 +143,29 @@ def test_however_much_is_written_what_is_kept_is_bounded() -> None:
         answers.take_reply("operator", b"1", replied(f"t{number}", Word.HANDLED))
     assert answers.of("c") == []
     assert answers.of(f"t{MOST_THREADS - 1}")
+
+
+def test_who_writes_much_pushes_nobody_else_s_reply_out() -> None:
+    answers = Answers()
+    answers.take_entry(b"1", entry("ours", "cz-csirt", "theirs"))
+    answers.take_reply("cz-csirt", b"1", replied("theirs", Word.HANDLED))
+    for number in range(MOST_THREADS + 5):
+        answers.take_reply("ke-csirt", b"%d" % number, replied(f"t{number}", Word.HANDLED))
+    assert [one.by for one in answers.of("ours")] == ["cz-csirt"]
+
+
+def test_what_the_ledger_forgets_is_forgotten_and_names_are_bounded() -> None:
+    answers = Answers()
+    answers.take_reply("cz-csirt", b"1", replied("theirs", Word.HANDLED))
+    answers.take_entry(b"a", entry("ours", "cz-csirt", "theirs"))
+    assert answers.of("ours")
+    answers.take_entry(b"a", None)
+    assert answers.of("ours") == []
+    with patch.object(module, "MOST_NAMES", 3):
+        for number in range(9):
+            answers.take_entry(b"%d" % number, entry(f"c{number}", "cz-csirt", f"t{number}"))
+            answers.take_reply("cz-csirt", b"%d" % number, replied(f"t{number}", Word.HANDLED))
+    assert [bool(answers.of(f"c{number}")) for number in range(9)] == [False] * 6 + [True] * 3
 
 
 def test_a_page_is_told_of_a_reply_that_comes_now_and_not_of_old_ones() -> None:

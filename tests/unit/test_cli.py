@@ -174,13 +174,26 @@ def test_wrong_use(folder: Path, arguments: tuple[str, ...], status: int, says: 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["topics", "dead-letters list", "dead-letters show 0/1"])
+@pytest.mark.parametrize(
+    "command",
+    ["topics", "dead-letters list", "dead-letters show 0/1", "label x benign", "intel list"],
+)
 def test_no_broker_is_one_line(folder: Path, command: str) -> None:
     (folder / "s.toml").write_text('broker = "127.0.0.1:1"\nsensors = "sensors.toml"\n')
     done = sightline(*command.split(), "--config", "s.toml", cwd=folder)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "no Kafka answers at 127.0.0.1:1" in line
+
+
+@pytest.mark.parametrize("command", ["suppress list", "sensor status"])
+def test_wherever_it_is_noticed_no_broker_is_one_line(folder: Path, command: str) -> None:
+    (folder / "s.toml").write_text('broker = "127.0.0.1:1"\nsensors = "sensors.toml"\n')
+    done = sightline(*command.split(), "--config", "s.toml", cwd=folder)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sightline: ")
+    assert "127.0.0.1" in line
 
 
 def test_check_names_the_line(folder: Path) -> None:

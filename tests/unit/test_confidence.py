@@ -73,6 +73,28 @@ def test_what_an_alert_was_found_not_to_be_joins_nothing() -> None:
     assert labels.left_out() == {("ip", "1.1.1.1")}
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_of_two_alerts_on_one_indicator_the_latest_word_counts(order: tuple[int, ...]) -> None:
+    said = [label(1, Verdict.FALSE_POSITIVE, "old"), label(2, Verdict.CONFIRMED, "new")]
+    labels = Labels()
+    for nth in order:
+        labels.add(said[nth])
+    assert labels.left_out() == set()
+    labels.add(label(3, Verdict.BENIGN, "old"))
+    assert labels.left_out() == {("ip", "1.1.1.1")}
+
+
+def test_two_words_of_one_moment_are_one_whatever_the_order() -> None:
+    said = [label(1, Verdict.CONFIRMED), label(1, Verdict.BENIGN)]
+    found = []
+    for order in (said, said[::-1]):
+        labels = Labels()
+        for one in order:
+            labels.add(one)
+        found.append((labels.of("x"), labels.left_out()))
+    assert found[0] == found[1]
+
+
 def test_networks_that_few_come_from_are_kin() -> None:
     evidence = Evidence({"ip": HOUR})
     values = ["1.2.3.4", "1.2.3.5", *(f"9.9.{n}.1" for n in range(99))]

@@ -138,7 +138,8 @@ yes_2: [{class_uid: 1}, {class_uid: 4001}]
 no_1: {class_uid: 4001, status: success}
 no_2: [{class_uid: 1}, {status: success}]
 """
-    assert selects(f"{searches}condition: {condition}", EVENT) == good
+    every = "1 of them or not 1 of them"  # each search must be named
+    assert selects(f"{searches}condition: ({condition}) and ({every})", EVENT) == good
 
 
 def test_the_same_detection_has_the_same_digest_and_another_has_another() -> None:
@@ -171,6 +172,18 @@ def test_the_same_detection_has_the_same_digest_and_another_has_another() -> Non
         ("x: {a: 1}\ncondition: 1 of y*", 5, "detection.condition: no search has a name that it asks for"),
         ("x: {a: 1}\ncondition: x and", 5, None),
         ("x: {a: 1}\ncondition: x | count() > 5", 5, None),
+        ("x:\n  a|re: 'x{99999999999}'\ncondition: x", 5, "'a|re': the repetition number is too large"),
+        (f"x:\n  a|re: '{'(' * 1_000}{')' * 1_000}'\ncondition: x", 5, None),
+        ("x:\n  a|re: null\ncondition: x", 5, "'a|re': null takes no modifier"),
+        ("x:\n  a|re: [null]\ncondition: x", 5, "'a|re': null takes no modifier"),
+        ("x:\n  a: []\ncondition: x", 5, "an empty list: write null for an attribute that is not there"),
+        ("x:\n  a|contains: []\ncondition: x", 5, "an empty list: write null for an attribute that is not there"),
+        ("x:\n  a|expand: '%b%'\ncondition: x", 5, "'a|expand': placeholders (|expand) are not supported: write the values out"),
+        ("x:\n  a|expand|contains: 'b%b%'\ncondition: x", 5, "'a|expand|contains': placeholders (|expand) are not supported: write the values out"),
+        ("x: {a: 1}\ny: {b: 1}\ncondition: x", 5, "search 'y': detection.condition does not name it"),
+        ("x: {a: 1}\n_y: {b: 1}\ncondition: 1 of them", 5, "search '_y': detection.condition does not name it"),
+        ("xa: {a: 1}\nx: {b: 1}\ncondition: not 1 of xa*", 5, "search 'x': detection.condition does not name it"),
+        ("x: {a: 1}\ncondition: x y", 5, "detection.condition: Expected end of text, found 'y' at character 3"),
         ("x: {a: 1}\ncondition: [x]", 5, "detection.condition must be a single value"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.geo import Origin
 from pipeline.registry import Party
+from pipeline.shell.checking import listed
 from pipeline.shell.files import carried, geo_of, read_text, registry_of, rules_of
 from pipeline.shell.settings import Settings, WrongUseError
 
@@ -64,6 +65,17 @@ def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 21
     assert lines[-1] == "and 30 more"
+
+
+def test_rules_of_a_folder_are_those_that_check_looks_at(tmp_path: Path) -> None:
+    """A folder that Kubernetes mounts has all files once more, in a hidden folder."""
+    write(tmp_path / "one.YML", RULE.format(title="one", last=1))
+    write(tmp_path / "..2026_01_01" / "one.YML", RULE.format(title="one", last=1))
+    write(tmp_path / ".one.yml.swp.yml", "what an editor: left")
+    write(tmp_path / "deep" / "two.yaml", RULE.format(title="two", last=2))
+    write(tmp_path / "three.yxml", "no rule: at all")
+    assert sorted(rule.title for rule in rules_of(tmp_path)) == ["one", "two"]
+    assert [path.name for path in sorted(listed([tmp_path]))] == ["two.yaml", "one.YML"]
 
 
 def test_rules_of_a_file_and_of_a_folder(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ generate: false
     assert rule.description == "Text of\ntwo lines.\n"
     assert rule.tags == ("attack.reconnaissance",)
     assert read(GOOD.replace("level: medium\n", "")).level is Level.MEDIUM
-    assert read(GOOD.replace("type: value", "generate: true\n  type: value")).gte == 3
+    assert read(GOOD.replace("type: value", "generate: no\n  type: value")).gte == 3
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,8 @@ def test_every_indicator_type_can_be_grouped_by(indicator_type: str) -> None:
         ("level: medium", "date: 2025/01/31", 11, "date must be a date written YYYY-MM-DD"),
         ("level: medium", 'modified: ""', 11, "modified must be a date written YYYY-MM-DD"),
         ("level: medium", "generate: maybe", 11, "generate must be true or false"),
+        ("level: medium", "generate: true", 11, "generate: true is not supported: base rules raise nothing themselves"),
+        ("  type:", "  generate: on\n  type:", 4, "generate: true is not supported: base rules raise nothing themselves"),
         ("level: medium", "tags: {a: b}", 11, "tags must be a list"),
         ("level: medium", "? [a]\n: b", 11, "a key of a rule must be a plain word"),
         ("  type:", "  aliases: {}\n  type:", 4, "correlation.aliases is not supported: leave it out"),
@@ -226,6 +228,43 @@ def test_text_that_is_no_yaml(text: str, line: int | None, message: str) -> None
     ((found, said),) = wrong(text)
     assert found == line
     assert said.startswith(f"cannot be read as YAML: {message}")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028"])
+@pytest.mark.parametrize(
+    ("broken", "line"),
+    [
+        ('title: "x', 28),
+        ("title: &a x", 27),
+        ("- *a", 27),
+        ("\ttitle: x", 27),
+        ("title: [a", 28),
+        ("a: b: c", 27),
+    ],
+)
+def test_behind_what_is_no_yaml_it_is_read_on(end: str, broken: str, line: int) -> None:
+    """What is wrong with a file is told in one go, each with its line."""
+    other = GOOD.replace("5d0b", "5d0c")
+    last = GOOD.replace("5d0b", "5d0d").replace("gte: 3", "gte: x")
+    text = f"{GOOD}---\ntitle: x\n---\n{other}---\n{broken}\n---\n{last}".replace("\n", end)
+    rules, problems = read_rules(text, "r.yml")
+    assert [rule.id for rule in rules] == [CONTRACT_ID, CONTRACT_ID.replace("5d0b", "5d0c")]
+    found = [(problem.line, problem.message.partition(": ")[0]) for problem in problems]
+    assert found[:2] == [(13, "id is missing"), (13, "correlation is missing")]
+    assert found[2:] == [
+        (line, "cannot be read as YAML"),
+        (38, "correlation.condition.gte must be a whole number from 1 on"),
+    ]
+
+
+def test_errors_of_syntax_are_bounded() -> None:
+    assert len(wrong("---\n*a\n" * 20_000)) == 20
+
+
+def test_nobody_is_told_that_a_base_rule_is_not_named_where_not_all_could_be_read() -> None:
+    base = "title: t\nname: b\ndetection: {x: {a: 1}, condition: x}\n---\n"
+    ((line, said),) = wrong(f"{base}title: [c\n")
+    assert (line, said[:22]) == (6, "cannot be read as YAML")
 
 
 def test_a_file_s_length_is_bounded() -> None:

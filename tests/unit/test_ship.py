@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -119,6 +121,49 @@ def test_what_was_rotated_meanwhile_is_found_also_compressed(tmp_path: Path) -> 
     assert all_lines(again) == [b"2" + LONG, b"3" + LONG, b"4" + LONG]
     assert [file.number for file in again.files] == [3, 4, 5]
     assert again.given_up == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "read", "why"),
+    [
+        (lambda whole: whole[:-8], 50, "it ends before it is whole"),
+        (lambda whole: whole[:700], 20, "it ends before it is whole"),
+        (lambda whole: whole[:5], 0, "it ends before it is whole"),
+        (lambda whole: whole[:-8] + b"\0" * 8, 50, "it is damaged"),
+        (lambda whole: whole + b"what comes behind", 50, "it is damaged"),
+        (lambda whole: whole[:700] + b"\xff" * 90 + whole[790:], 0, "it is damaged"),
+        (lambda whole: whole, 50, ""),
+    ],
+)
+def test_what_can_be_read_of_a_broken_archive_is_given_out_and_the_rest_is_told(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], read: int, why: str
+) -> None:
+    random = Random(1)
+    lines = [b"%d\n" % random.getrandbits(200) for _ in range(50)]
+    log = tmp_path / "eve.json.gz"
+    whole = gzip.compress(b"".join(lines))
+    log.write_bytes(spoil(whole))
+    tail = Tail(str(log), {}, 0, 0, follow=False)
+    (file,) = tail.files
+    found = list(file.lines() or [])
+    assert found == lines[: len(found)]
+    assert len(found) >= read
+    assert file.lines() == []
+    tail.finish(file)
+    assert tail.broken == ([why] if why else [])
+
+
+def test_an_archive_that_is_still_being_written_has_more_later(tmp_path: Path) -> None:
+    whole = gzip.compress(b"1" + LONG) + gzip.compress(b"2" + LONG)
+    log = tmp_path / "log.gz"
+    log.write_bytes(whole[:20])
+    file = LogFile(log)
+    found = list(file.lines() or [])
+    for size in range(21, len(whole) + 1):
+        log.write_bytes(whole[:size])
+        found += file.lines() or []
+    assert found == [b"1" + LONG, b"2" + LONG]
+    assert file.broken == ""
 
 
 def test_a_file_that_is_gone_is_counted(tmp_path: Path) -> None:

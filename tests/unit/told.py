@@ -85,7 +85,8 @@ def campaign(
 
 
 def label(identity: str = "a1", verdict: str = "benign", by: str = "ann", at: int = NOON) -> Label:
-    return Label(identity, About.ALERT, Verdict(verdict), by, at)
+    about = About.CAMPAIGN if identity.startswith("c") else About.ALERT
+    return Label(identity, about, Verdict(verdict), by, at)
 
 
 def record(of: Alert | Campaign | Label, at: int = NOON) -> Record:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from pipeline.correlation import TIMESPAN_LIMIT_MS
 from pipeline.shell.settings import WrongUseError, milliseconds
 
 MIN_SIZE = 400
@@ -68,6 +69,8 @@ class Load(Struct, frozen=True, kw_only=True):
             raise WrongUseError(f"--events and --live have names for {NAMES // 2:,} at most")
         if self.window_ms < 60_000:
             raise WrongUseError(f"--window is {self.window}: at least 1m, sixty slices of 1 s")
+        if self.window_ms > TIMESPAN_LIMIT_MS:
+            raise WrongUseError(f"--window is {self.window}: a rule's is 30d at most")
         if not all(0 < share <= 1 for share in self.shares):
             raise WrongUseError(f"--under is {self.under}: shares of the rate, as in 0.5,0.9")
         if self.span_ms < 1000:

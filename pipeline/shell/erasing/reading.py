@@ -29,8 +29,8 @@ async def records(
 ) -> AsyncIterator[Found]:
     """All records of some topics before the given ends, filled in where there are none."""
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         if not ends:
             ends.update(await ends_of(consumer, topics))
         starts = await consumer.beginning_offsets(list(ends))

@@ -95,8 +95,8 @@ async def _records(
     settings: Settings, topics: Mapping[str, Party], since: int
 ) -> AsyncIterator[tuple[str, From, bytes]]:
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         there = await consumer.topics()
         ends = await ends_of(consumer, [topic for topic in topics if topic in there])
         # The broker's time of a message is later than that of its events, but for clocks that are

@@ -31,6 +31,7 @@ from pipeline.indicator import Indicator
 from pipeline.intake import Intake
 from pipeline.registry import Registry
 from pipeline.rule import Rule
+from pipeline.shell.files import events_in, open_events
 from pipeline.shell.observe import decode_alert
 from pipeline.shell.offline import BATCH, OfflineRun
 from pipeline.shell.past import Past
@@ -98,8 +99,8 @@ class Recorded:
             exercise=known.settings.exercise,
         )
         now = time.time_ns() // 1_000_000
-        with self._events.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_events(str(self._events)) as file:
+            for number, line in enumerate(events_in(file, str(self._events)), 1):
                 if not line.strip():
                     continue
                 where = f"line {number}"
@@ -134,7 +135,8 @@ class Recorded:
 
     def _run(self, run: OfflineRun) -> Mapping[str, Alert]:
         known = self._known
-        with self._events.open("rb") as lines:
+        with open_events(str(self._events)) as file:
+            lines = events_in(file, str(self._events))
             made = (
                 alert(episode, known.geo, known.benign, known.settings.exercise)
                 for episode in run.episodes(lines, lambda *_: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from pipeline.intel.reading import NotRead, Reading, Terms
 from pipeline.share.tlp import UNLABELLED_PAP, UNLABELLED_TLP, Pap, Tlp, pap_of, tlp_of
 from pipeline.shell.intel.topic import difference, send, standing
 from pipeline.shell.intel.watch_file import write_watches
+from pipeline.shell.past import read
 from pipeline.shell.printable import plain_json, printable
 from pipeline.shell.security import secret
 from pipeline.shell.settings import WrongUseError, load, milliseconds
@@ -110,7 +110,7 @@ def import_(
         write_watches(out, watches)
         print(f"{len(watches)} watches")
         return
-    before = asyncio.run(standing(settings))
+    before = read(settings, standing(settings))
     references = {one for reading in readings for one in reading.references}
     what = difference(before, watches, source, references)
     send(settings, [*what.new, *what.changed], what.withdrawn)
@@ -127,7 +127,8 @@ def list_(
     config: Config = None,
 ) -> None:
     """What is watched for."""
-    found = asyncio.run(standing(load(config))).values()
+    settings = load(config)
+    found = read(settings, standing(settings)).values()
     for one in sorted(found, key=lambda each: (each.source, each.type, each.value, each.id)):
         if source and one.source != source:
             continue
@@ -150,7 +151,7 @@ def remove(
     settings = load(config)
     if sum(map(bool, (ids, source, ended))) != 1:
         raise WrongUseError("give ids, or --source, or --ended")
-    there = asyncio.run(standing(settings))
+    there = read(settings, standing(settings))
     if unknown := [one for one in ids or () if one not in there]:
         raise WrongUseError(f"there is no watch {printable(unknown[0])!r}")
     now = time.time_ns() // 1_000_000

@@ -84,8 +84,8 @@ async def replies(settings: Settings) -> dict[str, list[Said]]:
 async def since(settings: Settings, name: str, at: int) -> AsyncIterator[bytes]:
     """Values of a topic that came since then, ms by the broker's clock, to its end as it is now."""
     consumer = AIOKafkaConsumer(**for_aiokafka(settings), enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         ends = await ends_of(consumer, [settings.topic(name)])
         begins = await consumer.offsets_for_times(dict.fromkeys(ends, at))
         left = {tp for tp in ends if begins.get(tp) is not None and begins[tp].offset < ends[tp]}

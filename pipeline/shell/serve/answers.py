@@ -18,7 +18,9 @@ from pipeline.share.reply import Reply, Word
 MOST_SHOWN = 200
 """Of one campaign, the latest."""
 MOST_THREADS = 20_000
-"""That replies are kept of: those of which the first came last."""
+"""That replies are kept of. Beyond, the writer with most of them loses the one that came first."""
+MOST_NAMES = 200_000
+"""Names of campaigns and alerts, as recipients know them, that are kept: the latest."""
 
 
 class Answered(Struct, frozen=True):
@@ -48,22 +50,45 @@ class Answers:
         self.not_ours = 0
         """Records that are none."""
         self._about: dict[tuple[str, str], str] = {}
-        self._names: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        self._said: dict[tuple[str, str], dict[bytes, Answered]] = defaultdict(dict)
+        self._names: dict[str, set[tuple[str, str]]] = {}
+        self._told: dict[bytes, tuple[tuple[str, str], str]] = {}
+        """By the key of the ledger's entry, the name, and what it is of."""
+        self._said: dict[str, dict[str, dict[bytes, Answered]]] = defaultdict(dict)
+        """By writer, thread and key."""
 
-    def take_entry(self, value: bytes | None) -> str | None:
-        """Note who knows a campaign under which name; the campaign, if replies were waiting."""
+    def take_entry(self, key: bytes, value: bytes | None) -> str | None:
+        """Note who knows a campaign under which name, or that the ledger has forgotten it; the
+        campaign, if replies were waiting.
+        """
+        if value is None:
+            self._forget(key)
+            return None
         try:
-            entry = _decode_addressed(value or b"null")
+            entry = _decode_addressed(value)
         except msgspec.DecodeError:
-            self.not_ours += value is not None
+            self.not_ours += 1
             return None
         name = entry.to, entry.thread
         if self._about.get(name) == entry.about:
             return None
+        self._forget(key)
+        self._told[key] = name, entry.about
         self._about[name] = entry.about
-        self._names[entry.about].add(name)
-        return entry.about if name in self._said else None
+        self._names.setdefault(entry.about, set()).add(name)
+        if len(self._told) > MOST_NAMES:
+            self._forget(next(iter(self._told)))
+        return entry.about if entry.thread in self._said.get(entry.to, ()) else None
+
+    def _forget(self, key: bytes) -> None:
+        told = self._told.pop(key, None)
+        if told is None:
+            return
+        name, about = told
+        if self._about.get(name) == about:
+            del self._about[name]
+        self._names[about].discard(name)
+        if not self._names[about]:
+            del self._names[about]
 
     def take_reply(self, by: str, key: bytes, value: bytes | None) -> str | None:
         """Note what somebody wrote, or took back; the campaign it is of, if that is known."""
@@ -72,20 +97,24 @@ class Answers:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.not_ours += 1
             return None
+        threads = self._said[by]
         if said is None:
-            for (who, thread), kept in self._said.items():
-                if who == by and key in kept:
+            for thread, kept in threads.items():
+                if key in kept:
                     del kept[key]
+                    if not kept:
+                        del threads[thread]
                     return self._of(by, thread)
             return None
         if not isinstance(said, Reply):
             return None
-        kept = self._said[by, said.thread]
+        kept = threads.setdefault(said.thread, {})
         kept[key] = Answered(by, said.word, said.at, said.text)
         if len(kept) > MOST_SHOWN:
             del kept[next(iter(kept))]
-        if len(self._said) > MOST_THREADS:
-            del self._said[next(iter(self._said))]
+        if sum(map(len, self._said.values())) > MOST_THREADS:
+            most = max(self._said.values(), key=len)
+            del most[next(iter(most))]
         return self._of(by, said.thread)
 
     def _of(self, by: str, thread: str) -> str | None:
@@ -95,5 +124,9 @@ class Answers:
     def of(self, campaign: str) -> list[Answered]:
         """Of one campaign, the latest first."""
         names = {*self._names.get(campaign, ()), (OPERATOR, campaign)}
-        found = [one for name in names for one in list(self._said.get(name, {}).values())]
+        found = [
+            one
+            for by, thread in names
+            for one in list(self._said.get(by, {}).get(thread, {}).values())
+        ]
         return sorted(found, key=lambda one: (-one.at, one.by, one.word))[:MOST_SHOWN]

@@ -43,7 +43,7 @@ class BesideTopics:
     def _answered(self, place: Place, some: Sequence[Any]) -> Iterator[Record]:
         for one in some:
             about = (
-                self.answers.take_entry(one.value)
+                self.answers.take_entry(one.key or b"", one.value)
                 if place.kind == "deliveries"
                 else self.answers.take_reply(place.of, one.key or b"", one.value)
             )

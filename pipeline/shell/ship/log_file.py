@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import zlib
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
@@ -53,6 +54,9 @@ class LogFile:
         self.compressed = self._plain.read(2) == _GZIP
         self._plain.seek(0)
         self._file = gzip.GzipFile(fileobj=self._plain) if self.compressed else self._plain
+        self.broken = ""
+        """Why nothing behind what was read of a compressed file can be; "" where all can."""
+        self._broken_size = self._broken_at = 0
         self.head = self._read_at(0, HEAD_BYTES)
         self.offset, self.line = offset, line
         self.number = 0
@@ -93,10 +97,7 @@ class LogFile:
         """The next whole lines; none of them where there is nothing more yet; None if the file
         was cut meanwhile: what was read then may be anything.
         """
-        try:
-            block = self._read_at(self.offset + len(self._rest), BLOCK_BYTES)
-        except EOFError:
-            return []  # the end of a compressed file that is not all there
+        block = self._read_at(self.offset + len(self._rest), BLOCK_BYTES)
         if not self.compressed:
             if self.was_cut():
                 return None
@@ -139,8 +140,34 @@ class LogFile:
         self._plain.close()
 
     def _read_at(self, offset: int, size: int) -> bytes:
+        if self.compressed:
+            return self._unpacked_at(offset, size)
         self._file.seek(offset)
         found = self._file.read(size) or b""
         while 0 < len(found) < size and (more := self._file.read(size - len(found))):
             found += more
+        return found
+
+    def _unpacked_at(self, offset: int, size: int) -> bytes:
+        """What can be read of a compressed file; `broken` says what is in the way of the rest.
+
+        One that is just being written ends before it is whole, and has more the next time.
+        """
+        if self.broken:
+            if self.size() == self._broken_size and offset >= self._broken_at:
+                return b""
+            self._plain.seek(0)  # what a reader has stumbled over it does not read on from
+            self._file, self.broken = gzip.GzipFile(fileobj=self._plain), ""
+        assert isinstance(self._file, gzip.GzipFile)
+        found = b""
+        try:
+            self._file.seek(offset)
+            while len(found) < size and (more := self._file.read1(size - len(found))):
+                found += more
+        except EOFError:
+            self.broken = "it ends before it is whole"
+        except (gzip.BadGzipFile, zlib.error):
+            self.broken = "it is damaged"
+        if self.broken:
+            self._broken_size, self._broken_at = self.size(), offset + len(found)
         return found

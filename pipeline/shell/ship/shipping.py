@@ -209,12 +209,19 @@ class _Ship:
             add(total, reader.all_counts())
         return total
 
+    def broken(self) -> list[str]:
+        """By path, why what is behind it was not all read."""
+        tails = [reader.tail for reader in self.readers if isinstance(reader, FileReader)]
+        return [f"{tail.path}: {why}" for tail in tails for why in tail.broken]
+
     def given_up(self) -> int:
         return sum(r.tail.given_up for r in self.readers if isinstance(r, FileReader))
 
 
 def run(asked: Shipping) -> int:
-    """The exit status: 0, or 1 where it was stopped before all of a file had arrived."""
+    """The exit status: 0, or 1 where it was stopped before all of a file had arrived, or where not
+    all of one can be read.
+    """
     with State(asked.state, asked.sensor) as state:
         ship = _Ship(asked, state, state.load())
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -238,7 +245,9 @@ def run(asked: Shipping) -> int:
             )
             if gone := ship.given_up():
                 _say(f"{gone} files were gone or cut before all of them was read")
-        return 0 if whole or asked.follow else 1
+            for why in (broken := ship.broken()):
+                _say(f"{why}: what could be read of it was sent")
+        return 0 if (whole and not broken) or asked.follow else 1
 
 
 def _say(text: str) -> None:

@@ -43,6 +43,8 @@ class Tail:
         """Files that are gone, or were cut without a copy: something of them may be missed."""
         self.gone: list[int] = []
         """Numbers of files that were not found again."""
+        self.broken: list[str] = []
+        """Why compressed files could not be read to their ends."""
         self._next = first
         self._looked_ns = since_ns
         self._read_before: set[tuple[str, int]] = set()
@@ -135,7 +137,9 @@ class Tail:
         self._quiet_since.pop(file, None)
 
     def finish(self, file: LogFile) -> None:
-        """All of it was read."""
+        """All of it was read that can be."""
+        if file.broken:
+            self.broken.append(file.broken)
         self._read_before.add((file.place.head, file.place.head_bytes))
         self._forget(file)
 

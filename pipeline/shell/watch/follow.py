@@ -60,8 +60,8 @@ class Follower:
             auto_offset_reset="earliest",  # what was forgotten meanwhile is passed over
             request_timeout_ms=10_000,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             there = await consumer.topics()
             missing = [topic for topic in self._topics if topic not in there]
             if missing:
