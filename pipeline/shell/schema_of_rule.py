@@ -143,7 +143,7 @@ _CORRELATION_RULE: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         **_BESIDE_RULES,
-        "generate": {"type": "boolean"},
+        "generate": {"const": False},
         "correlation": {
             "type": "object",
             "required": ["type", "rules", "group-by", "timespan"],
@@ -159,7 +159,7 @@ _CORRELATION_RULE: dict[str, Any] = {
                     "not": CONTROL,
                 },
                 "condition": {"type": "object"},
-                "generate": {"type": "boolean"},
+                "generate": {"const": False},
                 **_BESIDE,
             },
             "oneOf": [
