@@ -1,10 +1,8 @@
 """Events at a steady rate, from a process of its own, while something else is measured.
 
-`python -m pipeline.shell.bench.pressure BROKER RATE SECONDS FIRST TURN LOAD TOPIC…` makes its Kafka
-batches first, prints `ready`, and begins when a line comes in on stdin; then it prints how many
-events a second it has sent. FIRST is the number of the first event beyond those of LOAD, which is
-JSON, and TURN says after how many such turns of event time; TOPICs are in the order of the
-countries. What comes long after others of its time, or much closer to them, is another load.
+`python -m pipeline.shell.bench.pressure BROKER PRESS LOAD TOPIC…` makes its Kafka batches first,
+prints `ready`, and begins when a line comes in on stdin; then it prints how many events a second it
+has sent. PRESS and LOAD are JSON; TOPICs are in the order of the countries.
 """
 
 from __future__ import annotations
@@ -19,12 +17,30 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from msgspec import Struct
 
 from pipeline.shell.bench.data import COUNTRIES, Drawn, draw_more, event
 from pipeline.shell.bench.load import Load
 
 BATCH = 100  # events
 TICK_S = 0.01
+
+
+class Press(Struct, frozen=True):
+    """`rate` events a second for `seconds`, those that come after all of a load and `first` more.
+
+    `turn`: after so many turns of event time (`draw_more`). What comes long after others of its
+    time, or much closer to them, is another load.
+    """
+
+    rate: float
+    seconds: float
+    first: int
+    turn: int
+
+    @property
+    def events(self) -> int:
+        return int(self.rate * self.seconds)
 
 
 class Pressure:
@@ -40,19 +56,11 @@ class Pressure:
 
 
 @contextmanager
-def pressure(
-    broker: str,
-    rate: float,
-    seconds: float,
-    first: int,
-    turn: int,
-    load: Load,
-    topics: Sequence[str],
-) -> Iterator[Pressure]:
-    """Send `rate` events a second for so long, those that come after all of a load."""
+def pressure(broker: str, press: Press, load: Load, topics: Sequence[str]) -> Iterator[Pressure]:
+    """Have it sent meanwhile."""
     command = [
-        *(sys.executable, "-m", __name__, broker, str(rate), str(seconds), str(first), str(turn)),
-        msgspec.json.encode(load).decode(),
+        *(sys.executable, "-m", __name__, broker),
+        *(msgspec.json.encode(of).decode() for of in (press, load)),
         *topics,
     ]
     with subprocess.Popen(
@@ -69,27 +77,19 @@ def pressure(
             process.kill()
 
 
-async def send(
-    broker: str,
-    rate: float,
-    seconds: float,
-    first: int,
-    turn: int,
-    load: Load,
-    topics: Sequence[str],
-) -> float:
+async def send(broker: str, press: Press, load: Load, topics: Sequence[str]) -> float:
     """Events a second that were sent."""
     producer = AIOKafkaProducer(bootstrap_servers=broker, max_batch_size=1 << 20, linger_ms=1)
     await producer.start()
     try:
-        more = draw_more(load, first, int(rate * seconds), turn)
+        more = draw_more(load, press.first, press.events, press.turn)
         batches = _batches(producer, more, load, topics)
         print("ready", flush=True)
         sys.stdin.readline()
         started, sent = time.perf_counter(), 0
         deliveries = []
         for topic, partition, batch, events in batches:
-            ahead = sent / rate - (time.perf_counter() - started)
+            ahead = sent / press.rate - (time.perf_counter() - started)
             if ahead > 0:
                 await asyncio.sleep(max(ahead, TICK_S))
             deliveries.append(await producer.send_batch(batch, topic, partition=partition))
@@ -120,6 +120,6 @@ def _batches(
 
 
 if __name__ == "__main__":
-    broker, rate, seconds, first, turn, load, *topics = sys.argv[1:]
-    numbers = float(rate), float(seconds), int(first), int(turn)
-    print(asyncio.run(send(broker, *numbers, msgspec.json.decode(load, type=Load), topics)))
+    broker, press, load, *topics = sys.argv[1:]
+    decode = msgspec.json.decode
+    print(asyncio.run(send(broker, decode(press, type=Press), decode(load, type=Load), topics)))

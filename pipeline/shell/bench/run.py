@@ -4,37 +4,31 @@ Events lie preloaded on their topics of a Kafka started for it. The ceiling (pla
 is measured before and after; between, intake and correlate processes read all of it as fast as
 they can, as a user would run them. The alerts are held against the oracle before any figure is
 told. Then single window-completing events measure the way from produce to alert, alone and while
-others come in at a part of the rate that can be kept up with: that is less than what lies there can
-be read at, for whoever produces and a broker that takes it in need the same cores.
+others come in (`pipeline.shell.bench.timing`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
-import urllib.request
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from http import HTTPStatus
-from math import inf
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.shell import files, observe, topics
-from pipeline.shell.bench import ceiling, cost, data, kafka, latency, pressure, profile, truth
+from pipeline.shell.bench import ceiling, cost, data, kafka, profile, truth
 from pipeline.shell.bench.load import Load
-from pipeline.shell.ports import free_port
+from pipeline.shell.bench.say import say
+from pipeline.shell.bench.timing import Timing
+from pipeline.shell.bench.workers import Worker, longest_block_ms, peak, settled, total
 from pipeline.shell.processes import Child, until
-from pipeline.shell.settings import FailedError, Settings
+from pipeline.shell.settings import Settings
 
 RESTORES_WITHIN_S = 900.0
 READY_WITHIN_S = 120.0
-SETTLING_S = 2.0  # of a steady rate, before anything is measured under it
-PRESSED_S = 8.0  # for which more comes in than can be kept up with
 ASK_EVERY_S = 0.2  # often enough: asking costs the workers' cores too
 
 
@@ -49,43 +43,6 @@ def run(load: Load, profiles: Path | None = None) -> dict[str, object]:
         with cost.kept_on(load.cpus):
             stack.enter_context(broker)
         return Bench(folder, broker, load, stack).measure(profiles)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-class Worker:
-    """A `sightline worker` of one stage, and what it counts."""
-
-    def __init__(self, stage: str, settings: Settings) -> None:
-        self.port = free_port()
-        self.child = Child(
-            *("-m", "pipeline", "worker", "--stage", stage),
-            environment=settings.environment() | {"SIGHTLINE_METRICS_PORT": str(self.port)},
-            ready_within=None,
-            name=stage,
-        )
-
-    def metrics(self) -> dict[str, float]:
-        if not self.child.running:
-            raise FailedError(f"a worker ended in mid-run: {self.child.tail()}")
-        try:
-            return observe.metrics(self.port)
-        except OSError:
-            return {}  # not up yet
-
-    def ready(self) -> bool:
-        """Has it read back what it was assigned?"""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as said:
-                return bool(said.status == HTTPStatus.OK)
-        except OSError:
-            return False  # not yet, or not up yet
-
-    def stage_process(self) -> int:
-        """The process that does the work; the other one is its supervisor."""
-        return cost.tree(self.child.pid, cost.processes())[1]
 
 
 class _Point(NamedTuple):
@@ -124,8 +81,8 @@ class Bench:
         correlate = self._start("correlate")
         if load.live:
             self._preload_live()
-        remembered = _sum(correlate, "sightline_live_indicators")
-        told = _sum(correlate, "sightline_sightings_received_total")
+        remembered = total(correlate, "sightline_live_indicators")
+        told = total(correlate, "sightline_sightings_received_total")
         since = asyncio.run(kafka.ends(broker, self.topics.values()))
         led_to = asyncio.run(
             kafka.ends(broker, [self.settings.topic("sightings"), self.settings.topic("alerts")])
@@ -159,9 +116,10 @@ class Bench:
             for name in ("sightings", "alerts")
             if (topic := self.settings.topic(name))
         }
-        remembers = round(_sum(correlate, "sightline_live_indicators"))
-        longest = _longest_block_ms([worker.metrics() for worker in correlate])
-        timed = self._latency(caught_up["rate"])
+        remembers = round(total(correlate, "sightline_live_indicators"))
+        longest = longest_block_ms([worker.metrics() for worker in correlate])
+        timing = Timing(self.settings, self.registry, self.topics, load, self._workers)
+        timed = timing.measure(caught_up["rate"])
         restored = self._restore(correlate) if load.live else {}
         ceilings.append(ceiling.events_per_second(broker, load.packed, since, until))
         top = statistics.mean(ceilings)
@@ -178,7 +136,7 @@ class Bench:
             },
             **timed,
             "peak_rss_mb": {
-                stage: round(max(m.get(_peak(stage), 0.0) for m in measured) / 1e6)
+                stage: round(max(m.get(peak(stage), 0.0) for m in measured) / 1e6)
                 for stage in ("intake", "correlate")
             },
             "live_indicators": {
@@ -191,7 +149,7 @@ class Bench:
                 "events": round(produced.bytes / load.events, 1),
                 **{name: round(of.bytes / load.events, 1) for name, of in volumes.items()},
             },
-            "sightings": round(_sum(intake, "sightline_sightings_sent_total")),
+            "sightings": round(total(intake, "sightline_sightings_sent_total")),
             "ceilings": [round(one) for one in ceilings],
             "machine": self._load_before,
         }
@@ -205,9 +163,9 @@ class Bench:
             for worker in workers:
                 self._stack.enter_context(worker.child)
         children = [worker.child for worker in workers]
-        until(lambda: any(_settled(child) for child in children), f"{stage} is up", READY_WITHIN_S)
+        until(lambda: any(settled(child) for child in children), f"{stage} is up", READY_WITHIN_S)
         self._first_ready = self._point(0.0)  # it may be done before the others are ready
-        until(lambda: all(_settled(child) for child in children), f"{stage} is up", READY_WITHIN_S)
+        until(lambda: all(settled(child) for child in children), f"{stage} is up", READY_WITHIN_S)
         for worker in workers:
             worker.metrics()  # or say that it has ended
         return workers
@@ -238,7 +196,7 @@ class Bench:
             each = [worker.metrics() for worker in intake]
             received = [seen.get("sightline_events_received_total", 0.0) for seen in each]
             sent = sum(seen.get("sightline_sightings_sent_total", 0.0) for seen in each)
-            taken_up = _sum(correlate, "sightline_sightings_received_total") - told
+            taken_up = total(correlate, "sightline_sightings_received_total") - told
             done = sum(received) >= events and taken_up >= sent
             # Until the first event; and anew when the last of several workers is at work, if that
             # does not come so late that there is nothing left for it.
@@ -262,63 +220,10 @@ class Bench:
         cpu_s = cost.cpu_s({**pids, "broker": [self._broker.pid]})
         return _Point(time.perf_counter(), received, cpu_s)
 
-    def _latency(self, rate: float) -> dict[str, object]:
-        if not self.load.probes:
-            return {}
-        say("measuring latency")
-        timed: dict[str, object] = dict(self._timed(0))
-        if not self.load.shares:
-            return timed
-        say("measuring the rate that can be kept up with")
-        kept_up, sent = self._kept_up(rate)
-        under: dict[str, dict[str, float]] = {}
-        seconds = latency.seconds(self.load) + SETTLING_S
-        for n, share in enumerate(self.load.shares, 1):
-            say(f"measuring latency at {share:.0%} of that rate")
-            with self._press(kept_up * share, seconds, sent, n) as pressing:
-                time.sleep(SETTLING_S)
-                found = self._timed(n * self.load.probes)
-                under[str(share)] = {"events_per_second": round(pressing.events_per_second())}
-                under[str(share)] |= found
-            sent += int(kept_up * share * seconds)
-            asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
-        return timed | {
-            "kept_up_events_per_second": round(kept_up),
-            "latency_under_load": under,
-        }
-
-    def _press(
-        self, rate: float, seconds: float, first: int, turn: int
-    ) -> AbstractContextManager[pressure.Pressure]:
-        names = [self.topics[country] for country in data.COUNTRIES]
-        broker = self.settings.broker
-        return pressure.pressure(broker, rate, seconds, first, turn, self.load, names)
-
-    def _kept_up(self, rate: float) -> tuple[float, int]:
-        """Events a second that get through to correlate while more are produced, and how many were
-        sent for that.
-        """
-        with self._press(rate, PRESSED_S, 0, 0) as pressing:
-            time.sleep(SETTLING_S)
-            before, since = self._got_through(), time.perf_counter()
-            time.sleep(PRESSED_S - 2 * SETTLING_S)
-            through, took = self._got_through() - before, time.perf_counter() - since
-            offered = pressing.events_per_second()
-        asyncio.run(observe.wait_until_caught_up(self.settings, self.registry))
-        return min(through / took, offered), int(rate * PRESSED_S)
-
-    def _got_through(self) -> float:
-        """Events all of whose sightings correlate has, as far as the figures of now tell."""
-        intake, correlate = self._workers["intake"], self._workers["correlate"]
-        taken_up = _sum(correlate, "sightline_sightings_received_total")
-        sent = _sum(intake, "sightline_sightings_sent_total")
-        received = _sum(intake, "sightline_events_received_total")
-        return received * min(taken_up / sent, 1.0) if sent else 0.0
-
     def _restore(self, correlate: Sequence[Worker]) -> dict[str, object]:
         """How long others take to read back what workers remembered, from their start."""
         say("stopping the correlate workers, and starting others")
-        remembered = _sum(correlate, "sightline_live_indicators")
+        remembered = total(correlate, "sightline_live_indicators")
         for worker in correlate:
             worker.child.stop()
         started = time.perf_counter()
@@ -327,40 +232,8 @@ class Bench:
         seconds = time.perf_counter() - started
         # Every partition is told how far time has come, and says what it remembers.
         until(
-            lambda: _sum(others, "sightline_live_indicators") >= remembered,
+            lambda: total(others, "sightline_live_indicators") >= remembered,
             f"{remembered:,.0f} indicators are remembered again",
             RESTORES_WITHIN_S,
         )
         return {"restore": {"indicators": round(remembered), "seconds": round(seconds, 1)}}
-
-    def _timed(self, first: int) -> dict[str, float]:
-        found = asyncio.run(latency.latencies(self.settings, self.topics, self.load, first))
-        return {
-            f"latency_p{percent}_ms": round(found[len(found) * percent // 100] * 1000, 1)
-            for percent in (50, 99)
-        }
-
-
-def _settled(child: Child) -> bool:
-    return bool(child.ready) or not child.running
-
-
-def _sum(workers: Sequence[Worker], metric: str) -> float:
-    return sum(worker.metrics().get(metric, 0.0) for worker in workers)
-
-
-def _longest_block_ms(measured: Sequence[Mapping[str, float]]) -> float | None:
-    """The least bucket's bound, ms, that no step of a checkpoint took longer than."""
-    name = "sightline_checkpoint_block_seconds"
-    steps = sum(seen.get(f"{name}_count", 0.0) for seen in measured)
-    within: dict[float, float] = defaultdict(float)
-    for seen in measured:
-        for key, count in seen.items():
-            if key.startswith(f"{name}_bucket{{"):
-                within[float(key.partition('le="')[2].rstrip('"}'))] += count
-    fit = [bound for bound, count in within.items() if count >= steps and bound < inf]
-    return round(min(fit) * 1000, 1) if fit else None
-
-
-def _peak(stage: str) -> str:
-    return f'sightline_peak_resident_bytes{{stage="{stage}"}}'
