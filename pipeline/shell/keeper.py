@@ -156,7 +156,9 @@ class Keeper:
                 if self._given_up.is_set():
                     raise GivenUpError
                 await self._save(*record)
-            await asyncio.sleep(BREATHES * took)
+            # Not while partitions are given up: the group waits for the last checkpoint then.
+            breath = asyncio.sleep(BREATHES * took)
+            await consumer_of(self._stage.app).unless_given_up(breath)
         await self._checkpoints.delivered()
 
     async def close(self) -> None:
