@@ -20,6 +20,7 @@ from pipeline.campaign.evidence import Evidence
 from pipeline.campaign.kin import Kin
 from pipeline.campaign.likeness import Alike, Likeness
 from pipeline.campaign.presence import Presence, Shared
+from pipeline.campaign.union import Union
 from pipeline.indicator import Indicator
 from pipeline.indicator_type import DOMAIN, URL
 
@@ -55,6 +56,11 @@ class Reason(Struct, frozen=True):
             * (self.presence.p if self.presence else 1.0)
             * (self.acquaintances.p if self.acquaintances else 1.0)
         )
+
+    @property
+    def by_commands(self) -> bool:
+        """Do near-equal commands weigh in it?"""
+        return self.alike is not None and self.alike.p <= ALPHA
 
 
 class Grouping(Struct, frozen=True):
@@ -189,21 +195,13 @@ def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Rea
     edges.
     """
     strong = [edge for edge in edges if edge.p <= level]
-    head: dict[Indicator, Indicator] = {}
-
-    def find(one: Indicator) -> Indicator:
-        while (up := head.setdefault(one, one)) != one:
-            head[one] = head[up]
-            one = head[one]
-        return one
-
+    union = Union[Indicator]()
     for edge in strong:
         assert edge.other is not None
-        a, b = sorted((find(edge.one), find(edge.other)))
-        head[b] = a
+        union.join(edge.one, edge.other)
     parts: dict[Indicator, list[Reason]] = defaultdict(list)
     for edge in strong:
-        parts[find(edge.one)].append(edge)
+        parts[union.head(edge.one)].append(edge)
     found: list[dict[Indicator, Reason]] = []
     for part in parts.values():
         members: dict[Indicator, Reason] = {}
@@ -217,7 +215,7 @@ def _clusters(edges: Iterable[Reason], level: float) -> list[dict[Indicator, Rea
             if tighter > 0.0:
                 found += _clusters(part, tighter)
         elif len({facet(kind) for kind, _ in members}) > 1 or any(
-            edge.kin is not None or edge.alike is not None for edge in part
+            edge.kin is not None or edge.by_commands for edge in part
         ):
             found.append(members)
     return found

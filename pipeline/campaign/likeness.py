@@ -22,6 +22,7 @@ from pipeline.campaign.chance import hypergeometric_tail
 from pipeline.campaign.company import MOST
 from pipeline.campaign.evidence import Evidence, Fact
 from pipeline.campaign.presence import HALF_HOUR
+from pipeline.campaign.union import Union
 from pipeline.command import bands, is_signature, similarity
 from pipeline.company import COMMAND
 from pipeline.indicator import Indicator
@@ -146,25 +147,18 @@ def alike(signatures: Collection[str]) -> Mapping[str, str]:
     """By signature, the thing that it is of: the first of all that are near-equal, or near-equal to
     one that is.
     """
-    head: dict[str, str] = {}
-
-    def find(one: str) -> str:
-        while (up := head.setdefault(one, one)) != one:
-            head[one] = head[up]
-            one = head[one]
-        return one
-
+    union = Union[str]()
     buckets: dict[tuple[int, str], list[str]] = defaultdict(list)
     for one in sorted(signatures):
         for band in bands(one, _DIGITS):
             bucket = buckets[band]
             for other in bucket:
-                first, second = sorted((find(one), find(other)))
-                if first != second and similarity(one, other) >= NEAR:
-                    head[second] = first
+                apart = union.head(one) != union.head(other)
+                if apart and similarity(one, other) >= NEAR:
+                    union.join(one, other)
             if len(bucket) < _LOOKED_AT:
                 bucket.append(one)
-    return {one: find(one) for one in signatures}
+    return {one: union.head(one) for one in signatures}
 
 
 def _signatures(fact: Fact) -> tuple[str, ...]:

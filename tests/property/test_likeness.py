@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.campaign.evidence import Evidence
-from pipeline.campaign.group import candidates, groups
-from pipeline.campaign.likeness import COMMON, NEAR, Likeness, alike
+from pipeline.campaign.group import Reason, _clusters, candidates, groups
+from pipeline.campaign.likeness import COMMON, NEAR, Alike, Likeness, alike
+from pipeline.campaign.presence import Shared
+from pipeline.campaign.union import Union
 from pipeline.command import COMPONENTS, signature_of, similarity
 from pipeline.command_words import COMMANDS, OPTIONS
 from pipeline.company import COMMAND
@@ -182,3 +184,30 @@ def test_things_are_what_near_equal_signatures_come_to(
             left += new
         assert {other for other in found if things[other] == things[one]} == reached
         assert things[one] == min(reached)
+
+
+@pytest.mark.parametrize(("chance", "kept"), [(1e-9, 1), (0.9, 0)])
+def test_hashes_of_one_file_are_no_campaign_for_commands_that_tell_nothing(
+    chance: float, kept: int
+) -> None:
+    """They say one thing: that is two only by commands that weigh."""
+    visits = Shared(9, 9, 1e-12, telling=True, known_at=0)
+    typed_alike = Alike(3, 3, 2, 90, chance, 0)
+    one, other = ("md5", "a" * 32), ("sha256", "b" * 64)
+    edge = Reason(one, other, None, visits, None, False, 0, None, typed_alike)
+    assert len(_clusters([edge], 1.0)) == kept
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("abcdefgh"))), st.randoms())
+def test_what_belongs_together_is_as_a_walk_along_all_pairs_finds_it(
+    pairs: list[tuple[str, str]], dice: Random
+) -> None:
+    union = Union[str]()
+    dice.shuffle(pairs)
+    for one, other in pairs:
+        union.join(one, other)
+    for name in "abcdefgh":
+        reached = {name}
+        while more := {b for pair in pairs for b in pair if reached & set(pair)} - reached:
+            reached |= more
+        assert union.head(name) == min(reached)

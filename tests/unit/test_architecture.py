@@ -90,6 +90,7 @@ WAY = (
     "watching",
     *(f"intel.{stage}" for stage in ("reading", "pattern", "stix", "misp")),
     *(f"campaign.{stage}" for stage in ("chance", "evidence", "company", "presence", "kin")),
+    "campaign.union",
     "campaign.likeness",
     *(f"campaign.{stage}" for stage in ("group", "match", "confidence", "label", "campaign")),
     *(f"campaign.{stage}" for stage in ("verdict", "room", "life", "desk")),
