@@ -34,13 +34,13 @@ from pipeline.shell.kafka_install import (
     find_java,
     missing_for_kafka,
 )
+from pipeline.shell.ports import HOST, free_port
 from pipeline.shell.processes import exit_with_parent, until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import Settings, WrongUseError
 
 __all__ = ["INSTALL_HINT", "BrokerFailed", "KafkaBroker", "missing_for_kafka", "run"]
 
-HOST = "127.0.0.1"
 PORT = 9092
 # A broker for one machine, most often for minutes: what the second compiler and G1's threads take
 # from the workers' cores is more than they give back (1.6 -> 0.8 CPU s a million events).
@@ -62,9 +62,11 @@ kill -KILL "$1"
 """
 
 
-def _ports(port: int) -> tuple[int, int, int]:
-    """The port for clients, a free one for 0, and two free ones for the broker's own traffic."""
-    with socket.socket() as clients, socket.socket() as controller, socket.socket() as internal:
+def _usable(port: int) -> int:
+    """The port for clients, a free one for 0."""
+    if not port:
+        return free_port()
+    with socket.socket() as clients:
         clients.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             clients.bind((HOST, port))
@@ -73,10 +75,7 @@ def _ports(port: int) -> tuple[int, int, int]:
             raise BrokerFailed(
                 f"port {port} of {HOST} cannot be had: {why}; choose another, or 0 for a free one"
             ) from None
-        controller.bind((HOST, 0))
-        internal.bind((HOST, 0))
-        ports = [each.getsockname()[1] for each in (clients, controller, internal)]
-        return ports[0], ports[1], ports[2]
+    return port
 
 
 class KafkaBroker:
@@ -110,7 +109,8 @@ class KafkaBroker:
         broker_security.refuse_a_change(
             self.directory, secure=self.secure, formatted=meta.is_file()
         )
-        self.port, controller, internal = _ports(self.port)
+        self.port = _usable(self.port)
+        controller, internal = free_port(), free_port()
         java = find_java()
         assert java is not None
         log4j = f"-Dlog4j2.configurationFile={deployed('log4j2.xml')}"

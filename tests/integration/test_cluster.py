@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.shell.access import cluster
 from pipeline.shell.kafka_install import deployed, fetch_jars, find_java, missing_for_kafka
-from pipeline.shell.ports import free_port
+from pipeline.shell.ports import free_ports
 from pipeline.shell.processes import until
 from pipeline.shell.security import for_librdkafka
 from pipeline.shell.settings import load
@@ -56,11 +56,6 @@ def running(folders: list[Path]) -> Iterator[list[subprocess.Popen[bytes]]]:
         yield nodes
 
 
-def three_in_a_row() -> int:
-    """A port with two more above it that are likely free, too."""
-    return free_port() - 3
-
-
 def brokers(admin: AdminClient) -> int:
     """How many there are; none while none answers."""
     try:
@@ -73,7 +68,7 @@ class TestCluster:
     __test__ = not missing_for_kafka()
 
     def test_three_nodes_with_tls_and_logins_bear_the_loss_of_one(self, tmp_path: Path) -> None:
-        nodes = [f"localhost:{three_in_a_row()}" for _ in range(3)]
+        nodes = [f"localhost:{free_ports(3)}" for _ in range(3)]
         arguments = [str(tmp_path), *(part for one in nodes for part in ("--node", one))]
         assert cluster.main(arguments) == 0
         assert cluster.main(arguments) == 0  # again: it stays as it is
@@ -96,7 +91,15 @@ class TestCluster:
         with running([tmp_path / f"kafka-{n}" for n in (1, 2, 3)]) as processes:
             settings = load(config, {})
             admin = AdminClient(for_librdkafka(settings) | {"log_level": 0})
-            until(lambda: brokers(admin) == 3, "three brokers", 300)
+
+            def all_there() -> bool:
+                for number, process in enumerate(processes, 1):
+                    assert process.poll() is None, (
+                        tmp_path / f"kafka-{number}" / "kafka.log"
+                    ).read_text()
+                return brokers(admin) == 3
+
+            until(all_there, "three brokers", 300)
             made = sightline("topics")
             assert made.returncode == 0, made.stderr
             alerts = admin.list_topics("alerts", timeout=30).topics["alerts"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
@@ -22,6 +21,7 @@ from pipeline.shell.play.hands import Hands, NotUnderstoodError
 from pipeline.shell.play.messages import Messages
 from pipeline.shell.play.seen import Arrived, Seen
 from pipeline.shell.play.tasks import TASKS, Task
+from pipeline.shell.ports import free_port
 from pipeline.shell.printable import cut, printable
 from pipeline.shell.processes import Child
 from pipeline.shell.settings import FailedError, Settings, WrongUseError
@@ -85,7 +85,7 @@ def run(
     settings = Settings(
         sensors=str(sensors),
         rules=str(files.carried("playground", "rules.yml")),
-        metrics_port=_free_port(),
+        metrics_port=free_port(),
     )
     registry = files.registry_of(sensors)
     with Child("-m", "pipeline.shell.embedded", name="embedded broker") as broker:
@@ -313,10 +313,3 @@ def typed() -> Iterator[str]:
             if not line:
                 return
             yield line
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
