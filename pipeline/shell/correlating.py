@@ -29,6 +29,7 @@ from pipeline.shell.app import (
     serve,
     still_ours,
 )
+from pipeline.shell.dispatch import Dispatch, Message
 from pipeline.shell.keeper import GivenUpError, Keeper
 from pipeline.shell.lags import Lags
 from pipeline.shell.rehearsal import Work
@@ -73,6 +74,7 @@ class CorrelateStage:
         metrics.LIVE_INDICATORS_LIMIT.set(settings.live_indicators_max)
         self._keepers: dict[int, Keeper] = {}
         self._loading: dict[int, asyncio.Task[Keeper]] = {}
+        self._dispatch: Dispatch | None = None
         self._stragglers: frozenset[str] = frozenset()
         self._letters = Outbox(app)
         self.canaries = Canaries()
@@ -90,12 +92,13 @@ class CorrelateStage:
             consumer_of(self.app).forget(TP(self._sightings, partition))
         self._keepers.clear()
         for loading in self._loading.values():
-            if loading.done() and not loading.cancelled() and loading.exception() is None:
-                keepers.append(loading.result())
             loading.cancel()
         self._loading.clear()
         for keeper in keepers:
-            await keeper.close()
+            keeper.give_up()
+        if self._dispatch is not None:
+            dispatch, self._dispatch = self._dispatch, None
+            await dispatch.close()
 
     async def _shut_down(self, sender: faust.App, **_: object) -> None:
         # What was read after the last commit comes again; the producer is about to stop.
@@ -105,12 +108,14 @@ class CorrelateStage:
         await self._revoked(sender, assigned)
         consumer_of(self.app).before_commit = self.checkpoint
         before_each_produce(self.app, partial(still_ours, self.app, STAGE))
+        dispatch = self._dispatch = Dispatch(self)
         # In tasks of their own: a rebalance must not wait for a large state to be read.
         self._loading = {
-            tp.partition: asyncio.ensure_future(self._load(tp.partition)) for tp in assigned
+            tp.partition: asyncio.ensure_future(self._load(tp.partition, dispatch))
+            for tp in assigned
         }
 
-    async def _load(self, partition: int) -> Keeper:
+    async def _load(self, partition: int, dispatch: Dispatch) -> Keeper:
         settings = self.settings
         share = max(settings.live_indicators_max // self._sightings_partitions, 1)
         shard = Shard(
@@ -126,7 +131,7 @@ class CorrelateStage:
         shard.restore(records)
         metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("partition %d: %d checkpoint records", partition, len(records))
-        return Keeper(self, partition, shard)
+        return Keeper(self, dispatch, partition, shard)
 
     def recovered(self) -> bool:
         """Whether the checkpoints of all its partitions have been read back."""
@@ -191,20 +196,18 @@ class CorrelateStage:
         await keep(tp, record, why, STAGE, partial(self._letters.send, topic))
         await self._letters.delivered()
 
-    async def publish(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
-        """Send revisions of alerts, those of one alert to one partition and in their order."""
-        by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
+    def tell(self, episodes: Sequence[Episode]) -> list[Message]:
+        """Revisions of alerts as they are sent: those of one alert go to one partition."""
+        messages: list[Message] = []
         counts: Counter[tuple[str, str]] = Counter()
         for episode in episodes:
             told = self._finding(episode)
-            finding = alert.encode(told)
             counts[SEVERITIES[told.severity_id], episode.change] += 1
             partition = partition_of(episode.id, self._alert_partitions)
-            by_partition.setdefault(partition, []).append((episode.id.encode(), finding))
-        for partition, messages in by_partition.items():
-            await outbox.send_packed(self.settings.topic("alerts"), partition, messages)
+            messages.append(Message(partition, episode.id.encode(), alert.encode(told)))
         for (severity, action), count in counts.items():
             metrics.ALERTS.labels(severity, action).inc(count)
+        return messages
 
     async def publish_canaries(self, outbox: Outbox, episodes: Sequence[Episode]) -> None:
         """Send alerts of canaries where nobody looks but who has let them fly."""
