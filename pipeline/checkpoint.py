@@ -261,7 +261,7 @@ def restore(correlator: Correlator, segment: bytes, *, sealed: bool) -> None:
                 track.merged.pop(value, None)
                 track.changed.pop(value, None)
             elif value in track.states:
-                track.dirty.append(value)  # to be written after this, before the next seal
+                track.dirty[value] = None  # to be written after this, before the next seal
 
 
 def _restore_singles(track: Track, singles: Singles, numbers: Sequence[int]) -> None:

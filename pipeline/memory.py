@@ -7,7 +7,10 @@ parties have seen them, near enough in time, for a rule to hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+import msgspec
 
 from pipeline.sight import Group
 from pipeline.slices import (
@@ -23,6 +26,22 @@ from pipeline.window import Window
 
 FEW = 8
 """Sightings for which no rule can hold that are kept apart before they become a window."""
+
+
+_AT_ONCE = 1_000
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[str]).decode
+
+
+def snapshot(values: Iterable[str]) -> Iterator[str]:
+    """These as they are now, to be gone through bit by bit while others come and go.
+
+    Packed: a list of a million strings is looked through by Python's garbage collector soon after
+    it was made, and keeps everybody waiting for a quarter of a second.
+    """
+    rest = iter(values)
+    packed = [_pack(some) for some in iter(lambda: list(islice(rest, _AT_ONCE)), [])]
+    return chain.from_iterable(map(_unpack, packed))
 
 
 class Memory:
@@ -41,8 +60,9 @@ class Memory:
         for any rule to hold; or a window. The first two are integers of `pack_single`."""
         self.changed: dict[str, tuple[int, int]] = {}
         """Windows with something new since they were last looked at: in slices from … to."""
-        self.dirty: list[str] = []
-        """What changed since the last checkpoint; the same may stand in it often."""
+        self.dirty: dict[str, None] = {}
+        """What changed since the last checkpoint, in order: to the garbage collector a dict of
+        strings and nothing is nothing, where it looks through a list or a set for a long time."""
         self.gone: set[str] = set()
         """Windows that were evicted since the last checkpoint; what they held may be back."""
         self._least = least
@@ -66,7 +86,7 @@ class Memory:
             if state is None and least > 1:
                 # `pack_single`, without the call: most indicators are met once.
                 states[value] = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
-                dirty.append(value)
+                dirty[value] = None
             elif isinstance(state, Window):
                 at = first * SLICES // timespan
                 if state.see(party, at, first, last):
@@ -114,7 +134,7 @@ class Memory:
         if len(parties) < self._least and len(few) < FEW:
             single = first << FIRST_SHIFT | (last - first) << PARTY_BITS | party
             self.states[value] = (*few, single) if few else single
-            self.dirty.append(value)
+            self.dirty[value] = None
             return
         window = self.states[value] = self.widen(few)
         # What ended before is settled: a restore may join this to a life that was evicted.
@@ -149,7 +169,7 @@ class Memory:
 
     def _keep(self, value: str, few: tuple[int, ...]) -> None:
         self.states[value] = few if len(few) > 1 else few[0]
-        self.dirty.append(value)
+        self.dirty[value] = None
 
     def window(self) -> Window:
         """A new one."""

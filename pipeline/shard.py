@@ -26,6 +26,7 @@ from msgspec import Struct, field
 from pipeline.checkpoint import restore, save, seal, unseal
 from pipeline.correlate import Correlator
 from pipeline.episode import Change, Episode
+from pipeline.memory import snapshot
 from pipeline.rule import Rule
 from pipeline.sight import Progress, decode_sightings
 from pipeline.surprise import Background
@@ -37,6 +38,12 @@ SEGMENT_BYTES = 768 * 1024
 """A segment fits Kafka's default message size."""
 ROUND_STEP = 4_000
 """Indicators of the rest of the state that a checkpoint writes anew, at the least."""
+
+SWEEP = 8
+"""Indicators that are looked at to be forgotten, for each sighting: in an eighth of the time that
+one lives all are looked at, while that eighth comes anew …"""
+SWEEP_LEAST = 1_000
+"""… and so many at the least, each time."""
 
 SEAL_KEY = b"seal"
 
@@ -141,7 +148,7 @@ class Shard:
         taken.episodes += correlator.advance(watermarks.whole())
         if not self._writing:
             # Not while a checkpoint is being written: what it has still to write must not go.
-            taken.evicted = correlator.sweep()
+            taken.evicted = correlator.sweep(max(SWEEP_LEAST, SWEEP * taken.sightings))
         if self._most:
             taken.shed = correlator.shed(self._most)
         for kind, count in correlator.unplaced().items():
@@ -171,10 +178,10 @@ class Shard:
         that was given out is delivered before the next segment is asked for.
         """
         tracks = self.correlator.tracks
-        changed = [_once(track.dirty) for track in tracks]
+        changed = [track.dirty for track in tracks]
         gone = [track.gone for track in tracks]
         for track in tracks:
-            track.dirty, track.gone = [], set()
+            track.dirty, track.gone = {}, set()
         self._writing = True
         watermark, sources = self.correlator.watermark, self.watermarks.states()
         yield from self._segments(gone, gone=True)
@@ -197,9 +204,9 @@ class Shard:
             # Everything live is written once more from here on: what was written before ends.
             self._round_from = self._next
             self._written = 0
-            every = [(n, list(track.states)) for n, track in enumerate(tracks)]
+            every = [(n, snapshot(track.states)) for n, track in enumerate(tracks)]
             self._round = ((n, value) for n, values in every for value in values)
-            self._round_left = sum(len(values) for _, values in every)
+            self._round_left = sum(len(track.states) for track in tracks)
         for n, part in groupby(islice(self._round, budget), itemgetter(0)):
             values: list[Iterable[str]] = [()] * len(tracks)
             values[n] = (value for _, value in part)
@@ -250,15 +257,6 @@ class Shard:
         self.correlator.resume()
         # With another lateness than before, what was open may have ended long ago.
         self._owed = self.correlator.advance(self.correlator.watermark)
-
-
-def _once(values: Iterable[str]) -> Iterator[str]:
-    """Each value once, as it is asked for: all at once would keep the correlator waiting."""
-    seen: set[str] = set()
-    for value in values:
-        if value not in seen:
-            seen.add(value)
-            yield value
 
 
 def _key(number: int) -> bytes:

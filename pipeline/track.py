@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from pipeline.endemic import Standing
 from pipeline.episode import Change, Episode, LiveEpisode, Merger, Says
-from pipeline.memory import Memory
+from pipeline.memory import Memory, snapshot
 from pipeline.party import Parties
 from pipeline.rule import Rule
 from pipeline.sight import Group
@@ -117,7 +117,7 @@ class Track(Memory):
             # Most look in vain: that is found out the cheap way first.
             if value in self.episodes or window.met_by(span, self._least):
                 self._look(value, window, span, out)
-        self.dirty += self.changed
+        self.dirty.update(dict.fromkeys(self.changed))
         self.changed.clear()
         return out
 
@@ -166,7 +166,7 @@ class Track(Memory):
 
     def _merge(self, value: str, merger: Merger, out: list[Episode]) -> None:
         self.merged.setdefault(value, []).append(merger)
-        self.dirty.append(value)
+        self.dirty[value] = None
         out.append(
             _revision(merger.id, merger.rule, value, Change.MERGED, merger.said, merger.into)
         )
@@ -197,7 +197,7 @@ class Track(Memory):
                     if live.published is not None and says != live.published:
                         live.published = says
                         out.append(_revision(live.id, live.rule, value, Change.UPDATED, says))
-        self.dirty += self._stale
+        self.dirty.update(dict.fromkeys(self._stale))
         self._stale.clear()
         return out
 
@@ -229,7 +229,7 @@ class Track(Memory):
                 out.append(_revision(live.id, live.rule, value, Change.CLOSED, says))
                 lives.remove(live)
                 window.floor = max(window.floor, live.last + 1)
-                self.dirty.append(value)
+                self.dirty[value] = None
             if not lives:
                 del self.episodes[value]
         return out
@@ -250,7 +250,7 @@ class Track(Memory):
             if self.frontier < self._swept_at + max(lives // 8, 1):
                 return 0
             self._swept_at = self.frontier
-            self._sweeping = iter(list(self.states))
+            self._sweeping = snapshot(self.states)
         evicted = 0
         kept_from = self.frontier - self._kept
         for value in self._sweeping:

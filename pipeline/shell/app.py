@@ -215,7 +215,7 @@ async def _run(app: faust.App, stage: str, pulse: Pulse) -> int:
     # of what the collector would do. Faust's own cycles are young when they die.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
+    gc.set_threshold(10_000, 500, 1_000)
     # The consumer's thread needs the interpreter often and for little; a wait of 5 ms at each
     # step of a fetch would leave the agent without data.
     sys.setswitchinterval(0.0005)

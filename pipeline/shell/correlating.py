@@ -131,7 +131,7 @@ class CorrelateStage:
         shard.restore(records)
         metrics.RESTORE_SECONDS.labels(STAGE).observe(time.monotonic() - started)
         log.info("partition %d: %d checkpoint records", partition, len(records))
-        return Keeper(self, dispatch, partition, shard)
+        return Keeper(self, dispatch, TP(self._sightings, partition), shard)
 
     def recovered(self) -> bool:
         """Whether the checkpoints of all its partitions have been read back."""
@@ -154,7 +154,7 @@ class CorrelateStage:
             return  # revoked meanwhile: it is not done, and comes to whoever has it now
         started = time.perf_counter()
         try:
-            taken = await keeper.take(tp, batch)
+            taken = await keeper.take(batch)
         except GivenUpError:
             return
         metrics.SIGHTINGS_RECEIVED.inc(taken.sightings)

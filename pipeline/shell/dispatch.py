@@ -33,13 +33,13 @@ class Message(NamedTuple):
 
 
 class Post(NamedTuple):
-    """What came of a batch, to be sent in its turn; `sent` is done when it was."""
+    """What came of a batch, if of one, to be sent in its turn; `arrived` is done when all did."""
 
     taken: Taken
     canaries: list[Episode]
     tp: TP
-    batch: Batch
-    sent: asyncio.Future[None]
+    batch: Batch | None
+    arrived: asyncio.Future[None]
 
 
 class Stage(Protocol):
@@ -60,37 +60,32 @@ class Dispatch:
     """The sender of a worker's shards, while they are its own."""
 
     def __init__(self, stage: Stage) -> None:
-        self.alerts = Outbox(stage.app)
         self.checkpoints = Outbox(stage.app)
+        self._alerts = Outbox(stage.app)
+        self._ahead = Outbox(stage.app)  # of its own: it waits for no checkpoint
         self._stage = stage
         self._posts: asyncio.Queue[Post] = asyncio.Queue()
         self._blamed: Post | None = None
         """Whose batch is to be looked at, if this fails."""
         self._sender = asyncio.ensure_future(self._send_all())
+        self._arrivals: set[asyncio.Task[None]] = set()
 
     def post(self, post: Post) -> None:
         """Have it sent after all that was posted before."""
         self._posts.put_nowait(post)
 
     async def save(self, partition: int, record: CheckpointRecord) -> None:
-        """Send a record of a partition's checkpoints."""
-        topic = self._stage.settings.topic("checkpoints")
-        await self.checkpoints.send(topic, *record, partition)
+        """Send a record of a checkpoint."""
+        await self._save(self.checkpoints, partition, record)
 
     async def close(self) -> None:
         """Send nothing more. What is on its way arrives before this returns."""
         self._sender.cancel()
-        await self.alerts.delivered()
-        await self.checkpoints.delivered()
+        for outbox in (self._alerts, self._ahead, self.checkpoints):
+            await outbox.delivered()
 
-    async def publish(self, messages: Sequence[Message]) -> None:
-        """Send revisions of alerts, those of one alert in their order."""
-        by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
-        for message in messages:
-            by_partition.setdefault(message.partition, []).append((message.key, message.value))
-        topic = self._stage.settings.topic("alerts")
-        for partition, of in by_partition.items():
-            await self.alerts.send_packed(topic, partition, of)
+    async def _save(self, outbox: Outbox, partition: int, record: CheckpointRecord) -> None:
+        await outbox.send(self._stage.settings.topic("checkpoints"), *record, partition)
 
     async def _send_all(self) -> None:
         waiting: list[Post] = []
@@ -113,24 +108,38 @@ class Dispatch:
     async def _write_ahead(self, posts: Sequence[Post]) -> None:
         if not any(post.taken.write_ahead for post in posts):
             return
-        await self.alerts.delivered()
+        await self._alerts.delivered()
         for post in posts:
             for record in post.taken.write_ahead:
-                await self.save(post.tp.partition, record)
-        await self.checkpoints.delivered()
+                await self._save(self._ahead, post.tp.partition, record)
+        await self._ahead.delivered()
 
     async def _tell(self, posts: Sequence[Post]) -> None:
-        messages: list[Message] = []
+        by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         for post in posts:
             self._blamed = post
-            messages += self._stage.tell(post.taken.episodes)
-        await self.publish(messages)
+            for message in self._stage.tell(post.taken.episodes):
+                by_partition.setdefault(message.partition, []).append((message.key, message.value))
+        topic = self._stage.settings.topic("alerts")
+        for partition, messages in by_partition.items():
+            await self._alerts.send_packed(topic, partition, messages)
         for post in posts:
             if post.canaries:
-                await self._stage.publish_canaries(self.alerts, post.canaries)
+                await self._stage.publish_canaries(self._alerts, post.canaries)
             _note_latency(post.taken)
-            consumer_of(self._stage.app).done(post.tp, post.batch)
-            post.sent.set_result(None)
+            if post.batch is not None:
+                consumer_of(self._stage.app).done(post.tp, post.batch)
+        arriving = asyncio.ensure_future(self._arrive(posts))
+        self._arrivals.add(arriving)
+        arriving.add_done_callback(self._arrivals.discard)
+
+    async def _arrive(self, posts: Sequence[Post]) -> None:
+        try:
+            await self._alerts.delivered()
+        except Exception:  # noqa: BLE001 - dead infrastructure
+            crash("correlate: alerts did not arrive")
+        for post in posts:
+            post.arrived.set_result(None)
 
 
 def _note_latency(taken: Taken) -> None:

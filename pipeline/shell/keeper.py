@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import faust
 from faust.types import TP
@@ -16,17 +14,19 @@ from pipeline.episode import Episode
 from pipeline.shard import CheckpointRecord, Shard, Taken
 from pipeline.shell import metrics
 from pipeline.shell.app import consumer_of
-from pipeline.shell.dispatch import Dispatch, Message, Post
+from pipeline.shell.dispatch import Dispatch, Post
 from pipeline.shell.transport import Batch
 
 WAITING = 16
 """Batches of a shard that are correlated before what they led to is sent: together, where
 `at_once` lets them. Each going its way alone would wait for the broker twice."""
 
-BLOCK_S = 0.02
+BLOCK_S = 0.01
 """How long the making of a checkpoint's segments keeps a shard from correlating, at a time …"""
-BREATHES = 2
+BREATHES = 4
 """… and for how many times as long it then lets others go on: alerts must not wait for it."""
+TRIES = 3
+"""How often it is tried to find that nothing is on its way, without keeping a shard from it."""
 
 
 class GivenUpError(Exception):
@@ -39,9 +39,6 @@ class Stage(Protocol):
     app: faust.App
     canaries: Canaries
 
-    def tell(self, episodes: Sequence[Episode]) -> Sequence[Message]:
-        """Revisions of alerts as they are sent."""
-
 
 class Keeper:
     """One shard, and the order in which what it gives out is sent (see `pipeline.shard`).
@@ -50,40 +47,38 @@ class Keeper:
     only when none is, behind `gate`.
     """
 
-    def __init__(self, stage: Stage, dispatch: Dispatch, partition: int, shard: Shard) -> None:
+    def __init__(self, stage: Stage, dispatch: Dispatch, tp: TP, shard: Shard) -> None:
+        """`tp`: the partition of sightings that the shard is of."""
         self.shard = shard
         self.gate = asyncio.Lock()
         self._stage = stage
         self._dispatch = dispatch
-        self._partition = partition
-        self._unsent: deque[asyncio.Future[None]] = deque()
+        self._tp = tp
+        self._posted: list[asyncio.Future[None]] = []
+        """What is on its way."""
         self._given_up = asyncio.Event()
 
-    async def take(self, tp: TP, batch: Batch) -> Taken:
+    async def take(self, batch: Batch) -> Taken:
         """Correlate a batch; what it led to is sent in its turn."""
-        while self._unsent and self._unsent[0].done():
-            self._unsent.popleft()
-        if len(self._unsent) >= WAITING:
-            await self._all_sent()
+        if self._on_its_way() >= WAITING:
+            await self._all_arrived()
         async with self.gate:
             records = [(record.key, record.value) for record in batch]
             taken = self.shard.take(records)
-            sent = asyncio.get_running_loop().create_future()
-            self._unsent.append(sent)
-            self._dispatch.post(Post(taken, self._stage.canaries.take(records), tp, batch, sent))
+            self._post(taken, self._stage.canaries.take(records), batch)
         return taken
 
     async def checkpoint(self) -> None:
         """Write a checkpoint; returns when it has arrived."""
         async with self.gate:
-            await self._all_sent()
-            await self._dispatch.publish(self._stage.tell(self.shard.refresh()))
+            if self._given_up.is_set():
+                raise GivenUpError
+            self._post(Taken(self.shard.refresh(), []), [], None)
         segments = self.shard.checkpoint()
         more = True
         while more:
-            async with self.gate:
-                await self._all_sent()
-                await self._dispatch.alerts.delivered()
+            await self._close_gate()
+            try:
                 started = time.perf_counter()
                 made: list[CheckpointRecord] = []
                 while more and time.perf_counter() - started < BLOCK_S:
@@ -92,11 +87,13 @@ class Keeper:
                     if record is not None:
                         made.append(record)
                 took = time.perf_counter() - started
-                metrics.CHECKPOINT_BLOCK_SECONDS.observe(took)
+            finally:
+                self.gate.release()
+            metrics.CHECKPOINT_BLOCK_SECONDS.observe(took)
             for record in made:
                 if self._given_up.is_set():
                     raise GivenUpError
-                await self._dispatch.save(self._partition, record)
+                await self._dispatch.save(self._tp.partition, record)
             # Not while partitions are given up: the group waits for the last checkpoint then.
             breath = asyncio.sleep(BREATHES * took)
             await consumer_of(self._stage.app).unless_given_up(breath)
@@ -108,12 +105,40 @@ class Keeper:
         """
         self._given_up.set()
 
-    async def _all_sent(self) -> None:
-        """Wait for what was correlated to be sent; a `GivenUpError` if it never will be."""
-        given_up = asyncio.ensure_future(self._given_up.wait())
-        last: list[asyncio.Future[Any]] = list(self._unsent)[-1:]  # in their order: then all are
-        if last:
-            await asyncio.wait([*last, given_up], return_when=asyncio.FIRST_COMPLETED)
-        given_up.cancel()
+    def _post(self, taken: Taken, canaries: list[Episode], batch: Batch | None) -> None:
+        arrived = asyncio.get_running_loop().create_future()
+        self._posted.append(arrived)
+        self._dispatch.post(Post(taken, canaries, self._tp, batch, arrived))
+
+    async def _close_gate(self) -> None:
+        """Take the gate when all that was given out has arrived. Who waits for that behind a closed
+        gate keeps all shards from correlating: not before it was tried with an open one.
+        """
+        for _ in range(TRIES):
+            await self._all_arrived()
+            await self.gate.acquire()
+            if not self._on_its_way():
+                return
+            self.gate.release()
+        await self.gate.acquire()
+        try:
+            await self._all_arrived()
+        except BaseException:
+            self.gate.release()
+            raise
+
+    def _on_its_way(self) -> int:
+        """Batches of which not all that they led to has arrived."""
+        self._posted = [each for each in self._posted if not each.done()]
+        return len(self._posted)
+
+    async def _all_arrived(self) -> None:
+        """Wait for what was given out; a `GivenUpError` if it never will arrive."""
+        if self._on_its_way():
+            given_up = asyncio.ensure_future(self._given_up.wait())
+            arrived = asyncio.ensure_future(asyncio.wait(self._posted))
+            await asyncio.wait({arrived, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            arrived.cancel()
+            given_up.cancel()
         if self._given_up.is_set():
             raise GivenUpError

@@ -84,8 +84,8 @@ async def turns(count: int = 5) -> None:
 async def test_who_waits_for_what_is_not_sent_any_more_is_told() -> None:
     stage = Stage()
     dispatch = Dispatch(stage)
-    keeper = Keeper(stage, dispatch, 0, Shard([RULE], 0))
-    await keeper.take(TP0, batch())
+    keeper = Keeper(stage, dispatch, TP0, Shard([RULE], 0))
+    await keeper.take(batch())
     await turns()
     assert stage.sent == ["checkpoints"]  # the write-ahead, which does not arrive
     checkpoint = asyncio.ensure_future(keeper.checkpoint())
@@ -108,8 +108,8 @@ async def test_what_waits_of_several_shards_goes_together(
     monkeypatch.setattr("pipeline.shell.dispatch.consumer_of", lambda _: consumer)
     dispatch = Dispatch(stage)
     for partition in range(3):
-        keeper = Keeper(stage, dispatch, partition, Shard([RULE], 0))
-        await keeper.take(TP("sightings", partition), batch(f"1.1.1.{partition}"))
+        keeper = Keeper(stage, dispatch, TP("sightings", partition), Shard([RULE], 0))
+        await keeper.take(batch(f"1.1.1.{partition}"))
     await turns()
     assert stage.sent == ["checkpoints"] * 3  # and nothing more before these are there
     assert stage.done == []
@@ -118,6 +118,24 @@ async def test_what_waits_of_several_shards_goes_together(
     assert stage.sent[3:] == ["alerts"]
     assert stage.told == ["1.1.1.0", "1.1.1.1", "1.1.1.2"]
     assert stage.done == [0, 1, 2]
+    await dispatch.close()
+
+
+async def test_who_writes_a_checkpoint_waits_for_alerts_before_an_open_gate() -> None:
+    stage = Stage()
+    dispatch = Dispatch(stage)
+    keeper = Keeper(stage, dispatch, TP0, Shard([RULE], 0))
+    await keeper.take(batch())
+    checkpoint = asyncio.ensure_future(keeper.checkpoint())
+    await turns()
+    taking = asyncio.ensure_future(keeper.take(batch("1.1.1.2")))
+    await turns()
+    assert taking.done()
+    assert not checkpoint.done()
+    keeper.give_up()
+    stage.arrives.set_result(None)
+    with pytest.raises(GivenUpError):
+        await checkpoint
     await dispatch.close()
 
 

@@ -24,7 +24,7 @@ from pipeline.shell.bench.load import Load
 from pipeline.shell.settings import FailedError
 
 TICK_S = 0.01
-LINGER_MS = 30  # a request carries a Kafka batch of one partition: some hundred events
+LINGER_MS = 50  # a request carries a Kafka batch of one partition: some hundred events
 WITHIN_S = 60.0
 
 
