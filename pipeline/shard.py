@@ -39,9 +39,9 @@ SEGMENT_BYTES = 768 * 1024
 ROUND_STEP = 4_000
 """Indicators of the rest of the state that a checkpoint writes anew, at the least."""
 
-SWEEP = 8
-"""Indicators that are looked at to be forgotten, for each sighting: in an eighth of the time that
-one lives all are looked at, while that eighth comes anew …"""
+SWEEP = 4
+"""Indicators that are looked at to be forgotten, for each sighting: in a quarter of the time that
+one lives all are looked at, while a quarter of them comes anew …"""
 SWEEP_LEAST = 1_000
 """… and so many at the least, each time."""
 

@@ -243,24 +243,26 @@ class Track(Memory):
     def sweep(self, budget: int) -> int:
         """Forget what the watermark has passed, looking at no more than `budget` indicators.
 
-        How many were evicted. A full round starts each eighth of the time that state lives.
+        How many were evicted. A full round starts each quarter of the time that state lives.
         """
         if self._sweeping is None:
             lives = SLICES + self._base + self._lateness * SLICES // self.timespan
-            if self.frontier < self._swept_at + max(lives // 8, 1):
+            if self.frontier < self._swept_at + max(lives // 4, 1):
                 return 0
             self._swept_at = self.frontier
             self._sweeping = snapshot(self.states)
         evicted = 0
         kept_from = self.frontier - self._kept
+        # What `pack_single` makes of a sighting of before that is less.
+        least = -(-kept_from * self.timespan // SLICES) << FIRST_SHIFT
         for value in self._sweeping:
             state = self.states.get(value)
             if state is None:
                 continue
-            if not isinstance(state, Window):
-                few = (state,) if isinstance(state, int) else state
-                newest = max(few) >> FIRST_SHIFT
-                gone = slice_of(newest, self.timespan) < kept_from
+            if isinstance(state, int):
+                gone = state < least
+            elif isinstance(state, tuple):
+                gone = max(state) < least
             else:
                 gone = state.newest < kept_from and value not in self.episodes
                 if not gone and state.oldest < kept_from:

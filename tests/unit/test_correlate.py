@@ -428,9 +428,9 @@ def test_a_sweep_waits_until_enough_time_has_passed() -> None:
     run.see("CZ", "12:00")
     run.advance("13:00")
     assert run.correlator.sweep() == 0
-    run.advance("13:02")  # 12:00 has passed, but the next round starts only at 13:07
+    run.advance("13:02")  # 12:00 has passed, but the next round starts only at 13:15
     assert run.correlator.sweep() == 0
-    run.advance("13:07")
+    run.advance("13:15")
     assert run.correlator.sweep() == 1
 
 
