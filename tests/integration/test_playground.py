@@ -63,6 +63,8 @@ def test_mistakes_are_told_and_who_leaves_keeps_what_was_done(tmp_path: Path) ->
         mend 7 time now
         hint
         send ke ip 45.155.205.9 as cz-1
+        # it is looked for a second; if that was too short, as long as it takes. Else this is of:
+        check
         # liar: a wrong answer, and then there is no more time
         answer ke-bank
         tasks
