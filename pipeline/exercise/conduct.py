@@ -21,6 +21,9 @@ from pipeline.share.route import Routes, Victim, route
 from pipeline.share.ruling import Open, Ruling
 from pipeline.share.terms import Terms
 
+_What = tuple[str, str, str, str]
+"""A sighting by what it says: type, value, organisation, country."""
+
 
 class Conduct(Struct, frozen=True):
     """Of one team. Routing: `due` are a real campaign and a CSIRT that is to hear of it for the
@@ -80,9 +83,15 @@ def conduct(team: str, lane: Lane) -> Conduct:
     """How one team, a country, did."""
     due: set[tuple[str, str]] = set()
     everybody: set[tuple[str, str]] = set()
+    about: dict[str, set[_What]] = {}
     for campaign in lane.campaigns:
         for name, victims in _due(campaign, lane).items():
             everybody.add((campaign.id, name))
+            about.setdefault(name, set()).update(
+                _what(row)
+                for row in campaign.sightings
+                if Victim(row.country, row.organisation) in victims
+            )
             if campaign.id in lane.real and any(one.country == team for one in victims):
                 due.add((campaign.id, name))
     ours = {name for name, of in lane.routes.csirts.items() if of.country == team}
@@ -93,8 +102,14 @@ def conduct(team: str, lane: Lane) -> Conduct:
     return Conduct(
         due=len(due),
         routed=len(due & told.keys()),
-        # Of a campaign that went into another nobody can say any more whose it was.
-        astray=sum(key not in everybody and key[0] in standing for key in to_us),
+        # Of a campaign that went into another nobody can say any more whose it was; of one that was
+        # split, what the letter was about is another's now.
+        astray=sum(
+            key not in everybody
+            and key[0] in standing
+            and about.get(key[1], set()).isdisjoint(_said(one))
+            for key, one in to_us.items()
+        ),
         unruled=sum(one.question.victim.country == team for one in lane.post.questions),
         letters=len(to_us),
         breaches=sum(_is_breach(one, lane) for one in to_us.values()),
@@ -140,7 +155,7 @@ def _is_breach(entry: Entry, lane: Lane) -> bool:
     ]
     told = body.campaign
     allowed = {_what(row) for view in views for row in view.sightings}
-    if not {_what(row) for row in told.sightings} <= allowed:
+    if not _said(entry) <= allowed:
         return True
     members = {one for view in views for one in view.indicators}
     names = {name for view in views for name in (*view.organisations, *view.countries)}
@@ -150,7 +165,12 @@ def _is_breach(entry: Entry, lane: Lane) -> bool:
     return same is not None and told.tlp.strictness < same.tlp.strictness
 
 
-def _what(row: Seen) -> tuple[str, str, str, str]:
+def _said(entry: Entry) -> set[_What]:
+    assert isinstance(entry.letter.body, Told)
+    return {_what(row) for row in entry.letter.body.campaign.sightings}
+
+
+def _what(row: Seen) -> _What:
     return row.type, row.value, row.organisation, row.country
 
 

@@ -109,6 +109,20 @@ def test_who_was_not_told_and_who_was_told_astray() -> None:
     )
 
 
+def test_a_letter_about_what_another_campaign_holds_now_is_not_astray() -> None:
+    """A campaign that was split stands, with less in it: what was told of it before was right."""
+    one = Exercise(campaign("cz", "ke", id="c0"))
+    one.write()
+    of_ke = [entry for entry in one.entries if entry.to == "ke"]
+    split = campaign("ke", id="c1")
+    one.campaigns = [campaign("cz", id="c0"), split]
+    assert one.judged("KE", of_ke).astray == 0
+    one.campaigns = [campaign("cz", id="c0")]
+    assert one.judged("KE", of_ke).astray == 1, "nobody holds it any more"
+    one.campaigns = [campaign("cz", id="c0"), campaign("ke", value="198.18.0.9", id="c1")]
+    assert one.judged("KE", of_ke).astray == 1, "it was of something else"
+
+
 def test_a_letter_that_says_too_much_or_too_openly() -> None:
     one = Exercise(campaign("cz", "ke"))
     one.write()
