@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.memory import Memory, snapshot
 from pipeline.registry import Party
 from pipeline.rule import Level, Rule
-from pipeline.shard import SWEEP_LEAST, Shard
+from pipeline.shard import Shard
 from pipeline.sight import Group, Sightings, encode
 
 RULE = Rule("r", "r", Level.MEDIUM, "ip", 60_000, "country", 3)
@@ -52,4 +52,4 @@ def test_what_comes_in_small_helpings_is_forgotten_as_fast_as_it_comes() -> None
         shard.correlator.advance(minute * 60_000)
         most = max(most, sum(shard.correlator.live.values()))
     lives = 2 * RULE.timespan_ms // 60_000  # minutes, and a quarter of them until it is looked at
-    assert most <= 1_000 * lives * 2 + 10 * SWEEP_LEAST
+    assert most <= 1_000 * lives * 2
